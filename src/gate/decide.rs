@@ -75,7 +75,10 @@ pub fn needed(policy: &Policy, route: &Route) -> Purposes {
 
 /// One verdict per destination of the policy, in its order.
 #[must_use]
-#[expect(clippy::too_many_arguments, reason = "the six things that a decision depends on; `Question` bundles them for everybody else")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the six things that a decision depends on; `Question` bundles them for everybody else"
+)]
 pub fn decide(
     policy: &Policy,
     source: usize,

@@ -104,7 +104,9 @@ pub fn explain(
         .filter_map(|verdict| {
             let dest = policy.destinations.get(verdict.destination)?;
             let event = match verdict.outcome {
-                Ok(_) => pseudonym(dest).and_then(|(customer, domain)| shaped(policy, question, asked, verdict, (customer, &domain))),
+                Ok(_) => {
+                    pseudonym(dest).and_then(|(customer, domain)| shaped(policy, question, asked, verdict, (customer, &domain)))
+                }
                 Err(_) => None,
             };
             Some(one(policy, question, asked.lang, verdict, dest).with(event))

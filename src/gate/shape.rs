@@ -112,7 +112,9 @@ fn identifiers(out: &mut Vec<u8>, policy: &Policy, dest: &Destination, parcel: &
     out.extend_from_slice(b",\"identifiers\":{");
     let mut written: Vec<usize> = Vec::new();
     for identifier in parcel.identifiers {
-        let Some(kind) = policy.identifiers.get(identifier.kind).filter(|_| !written.contains(&identifier.kind)) else { continue };
+        let Some(kind) = policy.identifiers.get(identifier.kind).filter(|_| !written.contains(&identifier.kind)) else {
+            continue;
+        };
         let form = match kind.kind {
             IdentifierKind::Email => dest.email,
             IdentifierKind::Phone => dest.phone,

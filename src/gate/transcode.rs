@@ -112,7 +112,8 @@ impl Transcoder<'_> {
         let above = self.path.len();
         let mut first = true;
         while let Some(key) = cursor.key() {
-            let hints_only = matches!(role, Role::AgentData) && !matches!(&*key, "brands" | "brand" | "version" | "mobile" | "platform");
+            let hints_only =
+                matches!(role, Role::AgentData) && !matches!(&*key, "brands" | "brand" | "version" | "mobile" | "platform");
             let role = Role::of(&key);
             self.path.push('.');
             self.path.push_str(&key);

@@ -66,7 +66,10 @@ impl<'a> Cursor<'a> {
 
     fn plain(&mut self) -> Option<&'a str> {
         let start = self.at;
-        while self.byte().is_some_and(|b| !matches!(b, b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t' | b':' | b'"' | b'{' | b'[')) {
+        while self
+            .byte()
+            .is_some_and(|b| !matches!(b, b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t' | b':' | b'"' | b'{' | b'['))
+        {
             self.at += 1;
         }
         self.text.get(start..self.at).filter(|plain| !plain.is_empty())

@@ -26,7 +26,8 @@ fn local_start(left: &str) -> Option<usize> {
 }
 
 fn is_local(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '.' | '_' | '%' | '+' | '-' | '\'' | '~' | '!' | '#' | '$' | '*' | '^' | '`' | '|' | '}' | '{')
+    c.is_alphanumeric()
+        || matches!(c, '.' | '_' | '%' | '+' | '-' | '\'' | '~' | '!' | '#' | '$' | '*' | '^' | '`' | '|' | '}' | '{')
 }
 
 /// How long the domain after the `@` is, the spaces before it included; `None` if there is none.

@@ -210,7 +210,9 @@ impl Stated {
 
     /// Whether the bytes are an unkeyed hash of something that the event states.
     pub(super) fn is_hash(&self, bytes: &[u8]) -> bool {
-        let hashes = self.hashes.get_or_init(|| self.values.iter().flat_map(|value| writings(value)).flat_map(|w| hash::all(&w)).collect());
+        let hashes = self
+            .hashes
+            .get_or_init(|| self.values.iter().flat_map(|value| writings(value)).flat_map(|w| hash::all(&w)).collect());
         hashes.iter().any(|hash| hash == bytes)
     }
 
