@@ -2,7 +2,7 @@
 
 use crate::consent::Standing;
 use crate::events::consent_object::Narrowing;
-use crate::events::{Event, EventType};
+use crate::events::Event;
 use crate::gate::reason::Reason;
 use crate::policy::{Policy, Purposes, Route};
 
@@ -130,21 +130,8 @@ fn best(policy: &Policy, question: &Question<'_>, allowed: Purposes, destination
 
 fn matches(route: &Route, question: &Question<'_>) -> bool {
     (route.sources.is_empty() || route.sources.contains(&question.source))
-        && (route.types.is_empty() || route.types.iter().any(|t| t == type_name(question.event.kind)))
+        && (route.types.is_empty() || route.types.iter().any(|t| t == question.event.kind.as_str()))
         && (route.events.is_empty() || question.event.event.as_ref().is_some_and(|name| route.events.iter().any(|e| e == name)))
-}
-
-/// The word for an event type on the wire.
-#[must_use]
-pub const fn type_name(kind: EventType) -> &'static str {
-    match kind {
-        EventType::Track => "track",
-        EventType::Identify => "identify",
-        EventType::Page => "page",
-        EventType::Screen => "screen",
-        EventType::Group => "group",
-        EventType::Alias => "alias",
-    }
 }
 
 fn judge(

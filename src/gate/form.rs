@@ -70,7 +70,15 @@ pub fn email_normalised(profile: PartnerProfile, address: &str) -> Option<String
     let lower = match profile {
         PartnerProfile::Uid2 => address.trim_matches(' ').to_ascii_lowercase(),
         PartnerProfile::Pinterest => address.split_whitespace().collect::<String>().to_lowercase(),
-        _ => address.trim().to_lowercase(),
+        PartnerProfile::Google
+        | PartnerProfile::Meta
+        | PartnerProfile::Snap
+        | PartnerProfile::TiktokEvents
+        | PartnerProfile::TiktokAudiences
+        | PartnerProfile::Reddit
+        | PartnerProfile::TradeDesk
+        | PartnerProfile::Linkedin
+        | PartnerProfile::X => address.trim().to_lowercase(),
     };
     let (local, domain) = lower.split_once('@')?;
     if local.is_empty() || domain.is_empty() || domain.contains('@') || lower.contains(char::is_whitespace) {

@@ -5,7 +5,7 @@
 
 use crate::clock::Millis;
 use crate::events::{Event, EventType};
-use crate::gate::decide::{needed, type_name};
+use crate::gate::decide::needed;
 use crate::gate::fields::Fields;
 use crate::gate::form;
 use crate::gate::redact::{Redactor, Stated};
@@ -90,7 +90,7 @@ fn head(out: &mut Vec<u8>, parcel: &Parcel<'_>, fields: Fields<'_>, redactor: &R
         Some(_) => write_text(out, &parcel.domain.keyed("message_id", &event.message_id)),
         None => write_text(out, &event.message_id),
     }
-    text_member(out, "type", type_name(event.kind));
+    text_member(out, "type", event.kind.as_str());
     let (name, value) = match event.kind {
         EventType::Track => ("event", &event.event),
         EventType::Page | EventType::Screen | EventType::Identify | EventType::Group | EventType::Alias => ("name", &event.name),

@@ -266,3 +266,9 @@ impl Seen {
         self.classes & class != 0
     }
 }
+
+/// MD5, for tests that have no other one.
+#[cfg(test)]
+pub(super) fn md5_for_tests(text: &str) -> [u8; 16] {
+    hash::md5(text.as_bytes())
+}

@@ -51,8 +51,8 @@ impl Stated {
             stated.identifier(&identifier.value, label(kind));
         }
         for kind in &policy.identifiers {
-            // The other paths are the top-level IDs.
-            for path in kind.paths.iter().filter(|path| path.contains('.')) {
+            let top_level = ["userId", "anonymousId", "previousId", "groupId"];
+            for path in kind.paths.iter().filter(|path| !top_level.contains(&path.as_str())) {
                 if let Some(value) = event.lookup(path) {
                     stated.identifier(&value, label(kind.kind));
                 }
