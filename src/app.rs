@@ -16,7 +16,7 @@ use crate::limit::Limiter;
 use crate::policy::{self, Handle};
 use crate::profile::Profiles;
 use crate::store::{self, Store};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Figures, Metrics};
 use crate::vault::Vault;
 
 /// Everything that a handler may need.
@@ -120,12 +120,34 @@ impl App {
     /// # Errors
     /// The findings, one a line.
     pub fn reload_policy(&self) -> Result<String, Vec<policy::Finding>> {
-        let policy = policy::load(&self.config.policies)?;
+        let bits: Vec<String> = self.policy.current().purposes.iter().map(|p| p.id.clone()).collect();
+        let policy = policy::load_after(&self.config.policies, &bits)?;
         let version = policy.version.clone();
-        self.consents.remap(&policy);
         self.policy.replace(policy);
         self.forwarder.policy_changed();
         Ok(version)
+    }
+
+    /// What the rooms know about themselves, for `/metrics`.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let directory = self.directory.figures();
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let mut figures = Figures { policy: self.policy.current().version.clone(), ..Figures::default() };
+        let lines = self.intake.counters().lines().into_iter();
+        figures.events = lines.map(|(line, n)| (line.source, line.destination, line.outcome, n)).collect();
+        self.forwarder.figures(&mut figures);
+        figures.gauges = vec![
+            ("subjects", "People and devices that are known", count(directory.subjects)),
+            ("identifiers", "Identifiers that are known", count(directory.identifiers)),
+            ("links", "Identifiers that were stated together with somebody else", count(directory.links)),
+            ("directory_bytes", "Memory of the directory of identifiers", count(directory.memory_bytes)),
+            ("standing_bytes", "Memory of what was decided", count(self.consents.memory_bytes())),
+            ("deduplication_keys", "Messages that would be recognised if they came again", count(self.intake.remembered())),
+            ("profile_events", "Events in the embedded profile store", count(self.profiles.events())),
+            ("store_bytes", "What the store takes on disk", self.store.size_on_disk()),
+        ];
+        figures
     }
 
     /// Ends what is under way, then closes the store.

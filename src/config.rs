@@ -45,3 +45,14 @@ pub struct Remote {
     #[arg(long, env = "PFORTE_KEY", hide_env_values = true)]
     pub key: Option<String>,
 }
+
+/// Where a command finds the folders of a gateway, running or not.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Folders {
+    /// The folder for everything that is stored
+    #[arg(long, env = "PFORTE_DATA", default_value = "data")]
+    pub data: PathBuf,
+    /// The folder with the policy
+    #[arg(long, env = "PFORTE_POLICIES", default_value = "policies")]
+    pub policies: PathBuf,
+}

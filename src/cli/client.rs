@@ -56,6 +56,11 @@ impl Gateway {
         self.call("POST", path, Some(body), &format!("Basic {basic}"))
     }
 
+    /// Waits a little before the next look.
+    pub fn pause(&self, milliseconds: u64) {
+        self.http.pause(std::time::Duration::from_millis(milliseconds));
+    }
+
     fn call(&self, method: &str, path: &str, body: Option<&Value>, authorization: &str) -> anyhow::Result<Value> {
         let url = format!("{}{path}", self.url);
         let body = body.map(serde_json::to_vec).transpose()?;

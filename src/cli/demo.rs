@@ -12,6 +12,8 @@ use crate::config::Remote;
 
 /// How often the profile store is asked for an event that was just accepted, 20 ms apart.
 const LOOKS_MAX: u32 = 250;
+/// How long it waits between two looks.
+const LOOK_AGAIN_MS: u64 = 20;
 
 /// Plays the story of Erika Muster against a running gateway.
 #[derive(clap::Args)]
@@ -163,7 +165,7 @@ impl Stage {
             if profile.get("events").and_then(Value::as_array).map_or(0, Vec::len) >= events {
                 break;
             }
-            self.gateway.pause();
+            self.gateway.pause(LOOK_AGAIN_MS);
             profile = self.gateway.ask("GET", &path, None)?;
         }
         Ok(Some(profile))

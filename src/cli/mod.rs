@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod cases;
 pub mod client;
 pub mod deadletters;
 pub mod demo;

@@ -228,7 +228,7 @@ impl Consents {
             }
             match self.store.commit(batch).await {
                 Ok(_) => {
-                    self.directory.learn(plan);
+                    self.directory.learn(&plan);
                     self.learn(&folded, &order.policy);
                     return Ok(Recorded { decision: recorded });
                 }

@@ -112,7 +112,7 @@ pub struct Admission<'a> {
 }
 
 /// What memory must learn when a commit is durable.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Plan {
     /// The owner of the strongest stated identifier: whose event it is.
     pub subject: SubjectId,

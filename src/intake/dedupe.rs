@@ -15,16 +15,16 @@ use crate::store::{self, Batch, Store, Stream};
 /// The stream of keys of events that were taken.
 const SEEN: Stream = Stream(b'E');
 /// How long a key is remembered at least.
-pub const WINDOW_MS: Millis = 48 * 3_600_000;
+pub(super) const WINDOW_MS: Millis = 48 * 3_600_000;
 /// How many keys one half of the memory holds at most: 16 bytes each plus a ninth, so both halves stay under 120 MB.
-pub const KEYS_MAX: usize = 2_000_000;
+pub(super) const KEYS_MAX: usize = 2_000_000;
 
 /// The keyed hash of (source, messageId).
-pub type Key = [u8; 16];
+pub(super) type Key = [u8; 16];
 
 /// What became of a claim.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Claim {
+pub(super) enum Claim {
     /// Nobody has it: it is ours until [`Dedupe::settle`].
     Ours,
     /// It was taken before, durably.
@@ -34,7 +34,7 @@ pub enum Claim {
 }
 
 /// The memory of keys. Two generations: when the younger is old or full, the elder goes.
-pub struct Dedupe {
+pub(super) struct Dedupe {
     inner: Mutex<Generations>,
     settled: Notify,
     waiting: AtomicUsize,
@@ -100,13 +100,12 @@ impl Dedupe {
         self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Puts the key into the commit that keeps its event.
-    pub fn write(key: Key, at: Millis, batch: &mut Batch) {
-        let mut entry = [0_u8; 24];
-        let (head, tail) = entry.split_at_mut(8);
-        head.copy_from_slice(&at.to_be_bytes());
-        tail.copy_from_slice(&key);
-        batch.append(SEEN, &entry);
+    /// The entry that remembers a key, to be appended in the commit that keeps its event.
+    pub fn entry(key: Key, at: Millis) -> (Stream, Vec<u8>) {
+        let mut entry = Vec::with_capacity(24);
+        entry.extend_from_slice(&at.to_be_bytes());
+        entry.extend_from_slice(&key);
+        (SEEN, entry)
     }
 
     /// Ends claims: remembered if the commit was durable, free again if it was not.

@@ -10,7 +10,7 @@ use crate::events::Event;
 use crate::events::consent_object;
 use crate::gate::{self, Verdict};
 use crate::id::Blind;
-use crate::identity::{self, Admission, Plan, Resolved, Stated};
+use crate::identity::{self, Admission, Plan, Stated};
 use crate::intake::count::Tally;
 use crate::outbox;
 use crate::policy::Policy;
@@ -22,9 +22,15 @@ const OUTBOX: Stream = outbox::STREAM;
 /// Who sent the events, when, and under which policy.
 #[derive(Clone, Copy)]
 pub(super) struct Sender<'a> {
-    pub(super) policy: &'a Policy,
+    pub(super) policy: &'a Arc<Policy>,
     pub(super) source: usize,
     pub(super) received_at: Millis,
+}
+
+impl<'a> Sender<'a> {
+    pub(super) fn source_id(self) -> &'a str {
+        self.policy.sources.get(self.source).map_or("", |s| s.id.as_str())
+    }
 }
 
 /// What one try to keep events came to.
@@ -104,7 +110,7 @@ impl Intake {
             let outcome = pending.await;
             if outcome.is_ok() {
                 for plan in plans {
-                    directory.learn(plan);
+                    directory.learn(&plan);
                 }
             }
             dedupe.settle(&claims, outcome.is_ok());
@@ -136,7 +142,7 @@ impl Intake {
             return Ok(Step::CommitFirst);
         }
         let resolved = self.directory.resolve(&stated.identifiers);
-        let standing = self.consents.standing(&resolved, policy, received_at);
+        let standing = self.consents.standing(&resolved, received_at);
         let verdicts = self.verdicts(sender, event, &stated, &standing);
         let destinations: Vec<u32> = verdicts
             .iter()
@@ -147,7 +153,7 @@ impl Intake {
         if destinations.is_empty() {
             attempt.count(sender, &verdicts);
             attempt.withheld += 1;
-            if let Some(plan) = self.directory.admit_links_only(&stated.identifiers, &mut attempt.batch) {
+            if let Some(plan) = self.directory.admit_links_only(&stated.identifiers, policy, &mut attempt.batch) {
                 attempt.plans.push(plan);
                 attempt.writes = true;
             }
@@ -179,11 +185,11 @@ impl Intake {
     ) -> Result<(), Error> {
         let context = Admission { vault: &self.vault, policy: sender.policy, chance: &self.chance, at: sender.received_at };
         let plan = self.directory.admit(&stated.identifiers, &context, &mut attempt.batch)?;
-        let data_key = match plan.data_key() {
+        let data_key = match plan.data_key(plan.subject) {
             Some(fresh) => fresh,
             None => self.vault.key(plan.subject)?,
         };
-        let source = sender.policy.sources.get(sender.source).map_or("", |s| s.id.as_str());
+        let source = sender.source_id();
         let entry = outbox::Draft {
             subject: plan.subject,
             dedup: parcel.key,
@@ -192,8 +198,11 @@ impl Intake {
             destinations: &parcel.destinations,
         };
         attempt.batch.append(OUTBOX, &entry.seal(&data_key, event)?);
-        Dedupe::write(parcel.key, sender.received_at, &mut attempt.batch);
-        attempt.plans.push(plan);
+        let (seen, key) = Dedupe::entry(parcel.key, sender.received_at);
+        attempt.batch.append(seen, &key);
+        if !plan.is_empty() {
+            attempt.plans.push(plan);
+        }
         attempt.accepted += 1;
         attempt.writes = true;
         Ok(())
@@ -205,13 +214,22 @@ impl Intake {
     }
 
     /// The keyed hash under which a message is recognised when it comes again.
-    pub(super) fn message_key(&self, sender: Sender<'_>, event: &Event<'_>) -> dedupe::Key {
-        let source = sender.policy.sources.get(sender.source).map_or("", |s| s.id.as_str());
+    fn message_key(&self, sender: Sender<'_>, event: &Event<'_>) -> dedupe::Key {
+        self.keyed("message", sender, event)
+    }
+
+    /// The same for the decision that a message brings: it is recorded once, whether or not the message itself may be kept.
+    pub(super) fn decision_key(&self, sender: Sender<'_>, event: &Event<'_>) -> dedupe::Key {
+        self.keyed("decision", sender, event)
+    }
+
+    fn keyed(&self, label: &str, sender: Sender<'_>, event: &Event<'_>) -> dedupe::Key {
+        let source = sender.source_id();
         let mut bytes = Vec::with_capacity(source.len() + 1 + event.message_id.len());
         bytes.extend_from_slice(source.as_bytes());
         bytes.push(0);
         bytes.extend_from_slice(event.message_id.as_bytes());
-        self.vault.mac("message", &bytes)
+        self.vault.mac(label, &bytes)
     }
 }
 
@@ -223,7 +241,7 @@ struct Parcel {
 
 impl<'a> Attempt<'a> {
     fn count(&mut self, sender: Sender<'a>, verdicts: &[Verdict]) {
-        let source = sender.policy.sources.get(sender.source).map_or("", |s| s.id.as_str());
+        let source = sender.source_id();
         for verdict in verdicts {
             let destination = sender.policy.destinations.get(verdict.destination).map_or("", |d| d.id.as_str());
             let outcome = verdict.outcome.as_ref().map_or_else(|withheld| withheld.reason.code(), |_| "accepted");
