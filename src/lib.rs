@@ -1,7 +1,8 @@
-//! Pforte: a privacy-focused consent and first-party identity gateway.
+//! Pforte.
 
 pub mod clock;
 pub mod error;
 pub mod events;
 pub mod id;
 pub mod policy;
+pub mod store;

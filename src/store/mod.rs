@@ -1,0 +1,318 @@
+//! One ordered map of keys to values, written by atomic, conditional commits that are durable when they return.
+//!
+//! It promises: what a commit acknowledged survives `kill -9` and a power cut (P7); a commit happens whole or not at all;
+//! a record that was damaged on disk is noticed when it is read. It knows no word of the domain: rooms bring their own
+//! tables, told apart by the first byte of the key. The engine is behind [`engine::Engine`]; `sled` is the embedded default.
+
+mod committer;
+mod engine;
+mod error;
+mod frame;
+mod memory;
+mod sled;
+mod table;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::sync::{oneshot, watch};
+
+use committer::Committer;
+pub use engine::{Engine, Pair, Write};
+pub use error::Error;
+pub use table::{Key, Record, Table};
+pub use verify::Report;
+
+/// The largest stored value, its frame included. Larger ones would reach sled's blob files, which nobody syncs.
+pub const VALUE_BYTES_MAX: usize = 48 * 1024;
+/// The largest entry that fits into a chunk of its own.
+pub const ENTRY_BYTES_MAX: usize = VALUE_BYTES_MAX - frame::OVERHEAD - committer::ENTRY_OVERHEAD;
+/// The longest key.
+pub const KEY_BYTES_MAX: usize = 256;
+/// Keys that begin with this byte are the store's own.
+const OWN: u8 = 0;
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Memory for the engine's cache. It is a target, not a cap: budget about three times as much.
+    pub cache_bytes: u64,
+    /// How much may wait for the disk before new commits are refused as [`Error::Busy`].
+    pub queue_bytes_max: usize,
+    /// Commits are refused as [`Error::Full`] when less is free on the disk.
+    pub free_bytes_min: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cache_bytes: 256 << 20, queue_bytes_max: 64 << 20, free_bytes_min: 64 << 20 }
+    }
+}
+
+/// A sequence of entries. Entries that are appended in one group commit are packed into chunks of up to 48 kB, because one
+/// key per entry costs an embedded engine ten times the time and writes four times the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stream(pub u8);
+
+/// Where an appended entry ended up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The chunk. Invariant: counts up from 1 without gaps, also over restarts.
+    pub chunk: u64,
+    /// The place in the chunk, from 0.
+    pub slot: u32,
+}
+
+/// Entries of a stream that are stored as one value.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// Its number.
+    pub id: u64,
+    /// What was appended, in order.
+    pub entries: Entries,
+}
+
+/// The entries of a chunk, in one buffer.
+#[derive(Clone, Debug)]
+pub struct Entries(Vec<u8>);
+
+impl Entries {
+    /// The entries, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let (length, tail) = rest.split_first_chunk::<4>()?;
+            let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+            let (entry, tail) = tail.split_at_checked(length)?;
+            rest = tail;
+            Some(entry)
+        })
+    }
+}
+
+/// What must be true for a commit to happen.
+#[derive(Clone, Debug)]
+enum Check {
+    Absent(Vec<u8>),
+    Equals(Vec<u8>, Vec<u8>),
+}
+
+/// A commit in the making.
+#[derive(Debug, Default)]
+pub struct Batch {
+    checks: Vec<Check>,
+    writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    appended: Vec<u8>,
+    appends: Vec<(Stream, usize)>,
+}
+
+impl Batch {
+    /// The commit happens only if there is nothing under the key.
+    pub fn check_absent(&mut self, key: Vec<u8>) {
+        self.checks.push(Check::Absent(key));
+    }
+
+    /// The commit happens only if exactly this value stands under the key.
+    pub fn check_equals(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.checks.push(Check::Equals(key, value));
+    }
+
+    /// Writes a value.
+    pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.writes.push((key, Some(value)));
+    }
+
+    /// Removes a value. Nothing happens if there is none.
+    pub fn delete(&mut self, key: Vec<u8>) {
+        self.writes.push((key, None));
+    }
+
+    /// Adds an entry at the end of a stream.
+    pub fn append(&mut self, stream: Stream, entry: &[u8]) {
+        self.appended.extend_from_slice(entry);
+        self.appends.push((stream, entry.len()));
+    }
+
+    /// Removes a whole chunk of a stream.
+    pub fn drop_chunk(&mut self, stream: Stream, id: u64) {
+        self.delete(chunk_key(stream, id));
+    }
+
+    /// Whether it would change nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.appends.is_empty()
+    }
+
+    fn bytes(&self) -> usize {
+        let writes: usize = self.writes.iter().map(|(k, v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum();
+        writes + self.appended.len() + 64
+    }
+
+    fn refuse_too_large(&self) -> Result<(), Error> {
+        for (key, value) in &self.writes {
+            let value_bytes = value.as_ref().map_or(0, Vec::len) + frame::OVERHEAD;
+            if key.len() > KEY_BYTES_MAX || value_bytes > VALUE_BYTES_MAX {
+                return Err(Error::TooLarge { bytes: key.len().max(value_bytes), limit: VALUE_BYTES_MAX });
+            }
+        }
+        match self.appends.iter().map(|(_, bytes)| *bytes).max() {
+            Some(bytes) if bytes > ENTRY_BYTES_MAX => Err(Error::TooLarge { bytes, limit: ENTRY_BYTES_MAX }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn chunk_key(stream: Stream, id: u64) -> Vec<u8> {
+    let mut key = Vec::with_capacity(9);
+    key.push(stream.0);
+    key.extend_from_slice(&id.to_be_bytes());
+    key
+}
+
+/// The store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    engine: Arc<dyn Engine>,
+    committer: Arc<Committer>,
+}
+
+/// A commit that is under way. It is durable when this resolves to `Ok`; it happens whether or not anybody waits.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Result<Vec<Position>, Error>>);
+
+impl Future for Pending {
+    type Output = Result<Vec<Position>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or(Err(Error::Closed)))
+    }
+}
+
+impl Store {
+    /// Opens the embedded store in `dir`, making it if it is new.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another process has it, [`Error::Damaged`] if it cannot be read, [`Error::ForeignFormat`] if it
+    /// is of another make.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
+        let engine = sled::Sled::open(dir, &options)?;
+        Self::over(Arc::new(engine), options.queue_bytes_max)
+    }
+
+    /// A store that forgets everything when it goes. For tests and policy cases.
+    #[must_use]
+    pub fn memory() -> Self {
+        let engine: Arc<dyn Engine> = Arc::new(memory::Memory::default());
+        let committer = Arc::new(Committer::start(Arc::clone(&engine), std::collections::HashMap::new(), Options::default().queue_bytes_max));
+        Self { engine, committer }
+    }
+
+    /// A store over any engine that keeps the contract.
+    ///
+    /// # Errors
+    /// When the engine cannot be read.
+    pub fn over(engine: Arc<dyn Engine>, queue_bytes_max: usize) -> Result<Self, Error> {
+        let heads = committer::heads(engine.as_ref())?;
+        let committer = Arc::new(Committer::start(Arc::clone(&engine), heads, queue_bytes_max));
+        Ok(Self { engine, committer })
+    }
+
+    /// The value under `key`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it does not match its checksum.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        self.engine.get(key)?.map(|framed| frame::open(key, framed)).transpose()
+    }
+
+    /// Up to `limit` keys that begin with `prefix`, ascending, strictly after `after`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if a value does not match its checksum.
+    pub fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        let found = self.engine.scan(prefix, after, limit)?;
+        found.into_iter().map(|(key, framed)| frame::open(&key, framed).map(|value| (key, value))).collect()
+    }
+
+    /// Queues a commit. Commits of one caller happen in the order of the calls.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if too much waits for the disk already, [`Error::TooLarge`], [`Error::Closed`].
+    pub fn submit(&self, batch: Batch) -> Result<Pending, Error> {
+        batch.refuse_too_large()?;
+        self.committer.submit(batch).map(Pending)
+    }
+
+    /// Commits, and waits until it is durable. The positions are those of the appended entries, in order.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if a check did not hold; then nothing was written. Otherwise as [`Store::submit`].
+    pub async fn commit(&self, batch: Batch) -> Result<Vec<Position>, Error> {
+        self.submit(batch)?.await
+    }
+
+    /// The same for threads that may block.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn commit_blocking(&self, batch: Batch) -> Result<Vec<Position>, Error> {
+        self.submit(batch)?.0.blocking_recv().unwrap_or(Err(Error::Closed))
+    }
+
+    /// Up to `limit` chunks of a stream, from `from` on.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if one does not match its checksum.
+    pub fn chunks(&self, stream: Stream, from: u64, limit: usize) -> Result<Vec<Chunk>, Error> {
+        let after = from.checked_sub(1).map(|id| chunk_key(stream, id));
+        let found = self.scan(&[stream.0], after.as_deref(), limit)?;
+        Ok(found
+            .into_iter()
+            .filter_map(|(key, value)| {
+                let id = key.get(1..)?.try_into().ok().map(u64::from_be_bytes)?;
+                Some(Chunk { id, entries: Entries(value) })
+            })
+            .collect())
+    }
+
+    /// The number of the newest durable chunk of a stream, as it grows; 0 before the first.
+    #[must_use]
+    pub fn watch(&self, stream: Stream) -> watch::Receiver<u64> {
+        self.committer.watch(stream)
+    }
+
+    /// Reads every record and checks it.
+    ///
+    /// # Errors
+    /// When the engine cannot be read at all.
+    pub fn verify(&self) -> Result<Report, Error> {
+        verify::all(self.engine.as_ref())
+    }
+
+    /// What the store takes on disk, in bytes.
+    #[must_use]
+    pub fn size_on_disk(&self) -> u64 {
+        self.engine.size_on_disk()
+    }
+
+    /// Whether commits can still be made.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.committer.is_open()
+    }
+
+    /// Finishes what is queued and takes nothing more.
+    ///
+    /// # Errors
+    /// When the last commits could not be written.
+    pub fn close(&self) -> Result<(), Error> {
+        self.committer.close()
+    }
+}
