@@ -72,7 +72,8 @@ impl Transcoder<'_> {
         let reach = if self.fields.dropped(name) { Reach::default() } else { self.fields.allowed(name) };
         // `context.ip` leaves by a word of its own, not by the list of fields.
         let by_ip = name == "context" && self.truncated_ip && !self.fields.dropped(name);
-        if reach.is_none() && !by_ip {
+        let mut cursor = Cursor::new(json);
+        if (reach.is_none() && !by_ip) || cursor.peek() != Some(b'{') {
             return;
         }
         let reach = Reach { deeper: reach.deeper || by_ip, ..reach };
@@ -83,7 +84,7 @@ impl Transcoder<'_> {
         write_text(self.out, name);
         self.out.push(b':');
         let start = self.out.len();
-        if !self.value(&mut Cursor::new(json), reach, Role::Other, 0) || self.out.get(start..) == Some(b"{}".as_slice()) {
+        if !self.value(&mut cursor, reach, Role::Other, 0) || self.out.get(start..) == Some(b"{}".as_slice()) {
             self.out.truncate(mark);
         }
     }

@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 /// a form that it leaves alone, so repeating it comes to an end.
 pub(super) fn lift(text: &str) -> Option<String> {
     let mut now = Cow::Borrowed(text);
-    for step in [percent, entities, escapes, quoted_printable, spelled, fold] {
+    for step in [fold, percent, entities, escapes, quoted_printable, spelled, fold] {
         if let Some(next) = step(&now) {
             now = Cow::Owned(next);
         }
@@ -99,7 +99,8 @@ fn entity(part: &str) -> Option<(char, &str)> {
         let code = u32::from_str_radix(digits.get(..length)?, radix).ok()?;
         (char::from_u32(code)?, digits.get(length..)?)
     } else {
-        NAMED.iter().find_map(|(name, c)| part.strip_prefix(name).filter(|rest| rest.starts_with(';')).map(|rest| (*c, rest)))?
+        let (word, rest) = part.split_once(';')?;
+        (NAMED.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?.1, rest)
     };
     Some((c, rest.strip_prefix(';').unwrap_or(rest)))
 }
@@ -125,10 +126,12 @@ fn escapes(text: &str) -> Option<String> {
 
 fn escape(part: &str) -> Option<(char, &str)> {
     let (kind, rest) = part.split_at_checked(1)?;
+    let long = rest.strip_prefix("000").and_then(|tail| tail.get(..5)).is_some_and(|tail| tail.bytes().all(|b| b.is_ascii_hexdigit()));
     let (digits, rest) = match (kind, rest.strip_prefix('{')) {
-        ("u", Some(braced)) => braced.split_once('}')?,
-        ("u", None) => rest.split_at_checked(4)?,
-        ("x", None) => rest.split_at_checked(2)?,
+        ("u" | "U", Some(braced)) => braced.split_once('}')?,
+        ("U", None) if long => rest.split_at_checked(8)?,
+        ("u" | "U", None) => rest.split_at_checked(4)?,
+        ("x" | "X", None) => rest.split_at_checked(2)?,
         ("n" | "r" | "t", _) => return Some((' ', rest)),
         _ => return None,
     };

@@ -102,8 +102,10 @@ pub(super) fn phones(text: &str, hint: Hint, stated: &Stated, spans: &mut Vec<Sp
             continue;
         }
         let run = Run::read(bytes, at);
-        if run.digits.len() >= 6 && (stated.is_number(&run.digits) || run.is_phone(bytes, hint)) {
-            spans.push(Span { start: run.start, end: run.end, found: Found::Phone });
+        if run.digits.len() >= 6
+            && let Some(found) = stated.number_in(&run.digits).or_else(|| run.is_phone(bytes, hint).then_some(Found::Phone))
+        {
+            spans.push(Span { start: run.start, end: run.end, found });
         }
         at = run.end.max(at + 1);
     }

@@ -143,12 +143,39 @@ impl<'a> Redactor<'a> {
             find::phones(text, Hint::of(key), &self.stated, spans);
         }
         self.stated.find(text, spans);
+        self.tokens(text, depth, spans);
+    }
+
+    /// Marks the tokens that hide something: a hash of something stated, or text in hex or base64.
+    fn tokens(&self, text: &str, depth: u8, spans: &mut Vec<Span>) {
+        let mut read = 0..0;
         token::each(text, |start, end| {
-            let found = text.get(start..end).and_then(|token| self.token(token, depth));
-            if let Some(found) = found {
+            // The rest of a token that was read as base64 says nothing new.
+            if read.contains(&start) && (start - read.start).is_multiple_of(4) {
+                return;
+            }
+            let Some(token) = text.get(start..end) else { return };
+            if token::may_be_hash(token) && token::bytes(token).any(|bytes| self.stated.is_hash(&bytes)) {
+                spans.push(Span { start, end, found: Found::Id });
+            }
+            if let Some(found) = token::hex_text(token).and_then(|hidden| self.hidden(&hidden, depth)) {
                 spans.push(Span { start, end, found });
             }
+            if let Some((hidden, length)) = token::base64_text(token) {
+                read = start..start + length;
+                if let Some(found) = self.hidden(&hidden, depth) {
+                    spans.push(Span { start, end: start + length, found });
+                }
+            }
         });
+    }
+
+    /// What shows in a text that was hidden in a token.
+    fn hidden(&self, text: &str, depth: u8) -> Option<Found> {
+        if depth == 0 {
+            return (text.len() > 8).then_some(Found::Encoded);
+        }
+        self.finds(text, "", depth - 1).or_else(|| self.disguised(text, "", depth - 1))
     }
 
     /// What shows in a text, in whichever way; for texts that do not leave themselves.
@@ -176,23 +203,6 @@ impl<'a> Redactor<'a> {
             view = disguise::lift(&view)?;
         }
         Some(Found::Encoded)
-    }
-
-    /// What one token hides: a hash of something stated, or text in hex or base64.
-    fn token(&self, token: &str, depth: u8) -> Option<Found> {
-        if token::may_be_hash(token) && token::bytes(token).any(|bytes| self.stated.is_hash(&bytes)) {
-            return Some(Found::Id);
-        }
-        for text in token::texts(token) {
-            if depth == 0 {
-                return (text.len() > 8).then_some(Found::Encoded);
-            }
-            let found = self.finds(&text, "", depth - 1).or_else(|| self.disguised(&text, "", depth - 1));
-            if found.is_some() {
-                return found;
-            }
-        }
-        None
     }
 }
 

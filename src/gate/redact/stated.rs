@@ -22,7 +22,7 @@ const SUBSCRIBER: usize = 8;
 pub struct Stated {
     needles: Vec<Needle>,
     grams: Grams,
-    numbers: Vec<Vec<u8>>,
+    numbers: Vec<(Vec<u8>, Found)>,
     short: Vec<String>,
     values: Vec<String>,
     hashes: OnceCell<Vec<Vec<u8>>>,
@@ -100,7 +100,7 @@ impl Stated {
         let significant = bare.trim_start_matches('0');
         let skip = if found == Found::Phone { significant.len().saturating_sub(SUBSCRIBER) } else { 0 };
         if let Some(number) = significant.as_bytes().get(skip..).filter(|n| n.len() >= NUMBER - 1) {
-            self.numbers.push(number.to_vec());
+            self.numbers.push((number.to_vec(), found));
         }
     }
 
@@ -140,8 +140,8 @@ impl Stated {
             match &*key {
                 "traits" => self.names(value, true),
                 "ip" => {
-                    if let Some(ip) = walk::text_of(value) {
-                        self.identifier(&ip, Found::Id);
+                    if let Some(ip) = walk::text_of(value).filter(|ip| ip.len() >= SHORTEST) {
+                        self.needle(&ip, Found::Id, true);
                     }
                 }
                 _ => {}
@@ -190,9 +190,9 @@ impl Stated {
         }
     }
 
-    /// Whether a run of digits holds a number that the event states.
-    pub(super) fn is_number(&self, digits: &[u8]) -> bool {
-        self.numbers.iter().any(|number| digits.windows(number.len()).any(|window| window == number.as_slice()))
+    /// What a run of digits holds, if it is a number that the event states.
+    pub(super) fn number_in(&self, digits: &[u8]) -> Option<Found> {
+        self.numbers.iter().find(|(number, _)| digits.windows(number.len()).any(|window| window == number)).map(|(_, found)| *found)
     }
 
     /// What a JSON number is, if the event states it as an identifier.
@@ -205,7 +205,7 @@ impl Stated {
         if let Some(needle) = self.needles.iter().find(|needle| needle.text == plain) {
             return Some(needle.found);
         }
-        self.is_number(plain.as_bytes()).then_some(Found::Phone)
+        self.number_in(plain.as_bytes())
     }
 
     /// Whether the bytes are an unkeyed hash of something that the event states.

@@ -3,29 +3,22 @@
 /// The shortest token that is looked into: four bytes in base64.
 const SHORTEST: usize = 6;
 
-/// Calls `f` with every token, and with the parts of tokens that separators divide.
+/// Calls `f` with the places of every token: from its start and from behind every `+`, `/`, `-` and `_` to its end, and up to the
+/// next of them. All four are separators in words and digits in base64.
 pub(super) fn each(text: &str, mut f: impl FnMut(usize, usize)) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
-        let length = run(bytes, at, |b| value(b) != NONE);
-        if length >= SHORTEST {
-            f(at, at + length);
-            parts(bytes, at, at + length, &mut f);
+        let end = at + run(bytes, at, |b| value(b) != NONE);
+        while end.saturating_sub(at) >= SHORTEST {
+            f(at, end);
+            let part = run(bytes, at, |b| value(b) < 62);
+            if part >= SHORTEST && at + part < end {
+                f(at, at + part);
+            }
+            at += part + 1;
         }
-        at += length + 1;
-    }
-}
-
-/// The parts of a token between `+`, `/`, `-` and `_`; all four are separators in words and digits in base64.
-fn parts(bytes: &[u8], start: usize, end: usize, f: &mut impl FnMut(usize, usize)) {
-    let mut at = start;
-    while at < end {
-        let length = run(bytes, at, |b| value(b) < 62).min(end - at);
-        if length >= SHORTEST && length < end - start {
-            f(at, at + length);
-        }
-        at += length + 1;
+        at = at.max(end + 1);
     }
 }
 
@@ -44,11 +37,21 @@ pub(super) fn bytes(token: &str) -> impl Iterator<Item = Vec<u8>> {
     hex::decode(token).ok().into_iter().chain(from_base64)
 }
 
-/// What the token stands for, where that is text of at least four bytes.
-pub(super) fn texts(token: &str) -> impl Iterator<Item = String> {
-    let from_hex = if is_texty_hex(token) { hex::decode(token).ok() } else { None };
-    let from_base64 = if is_texty_base64(token) { Some(decoded(token).collect()) } else { None };
-    from_hex.into_iter().chain(from_base64).filter_map(|bytes| String::from_utf8(bytes).ok())
+/// What hex stands for, where that is text.
+pub(super) fn hex_text(token: &str) -> Option<String> {
+    if is_texty_hex(token) { String::from_utf8(hex::decode(token).ok()?).ok() } else { None }
+}
+
+/// What base64 stands for, as far as that is text, and how many characters of the token that took.
+pub(super) fn base64_text(token: &str) -> Option<(String, usize)> {
+    let length = texty_bytes(token);
+    let whole = token.len() % 4 != 1 && length == token.len() * 3 / 4;
+    // A few bytes are text by chance.
+    if length < if whole { 4 } else { 6 } {
+        return None;
+    }
+    let text = String::from_utf8(decoded(token).take(length).collect()).ok()?;
+    Some((text, (length * 4).div_ceil(3)))
 }
 
 fn is_texty_hex(token: &str) -> bool {
@@ -58,24 +61,30 @@ fn is_texty_hex(token: &str) -> bool {
         && token.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// Whether the token decodes to UTF-8 without control characters. The first bytes decide for nearly every word, and nothing is
-/// allocated, so that words cost little.
-fn is_texty_base64(token: &str) -> bool {
+/// How many of the first bytes in base64 are UTF-8 without control characters. The first bytes decide for nearly every word, and
+/// nothing is allocated, so that words cost little.
+fn texty_bytes(token: &str) -> usize {
     let mut pending = 0_u8;
-    token.len() % 4 != 1
-        && decoded(token).all(|byte| {
-            let (fits, next) = match byte {
-                9 | 10 | 13 | 32..=126 => (pending == 0, 0),
-                0x80..=0xBF => (pending > 0, pending.saturating_sub(1)),
-                0xC2..=0xDF => (pending == 0, 1),
-                0xE0..=0xEF => (pending == 0, 2),
-                0xF0..=0xF4 => (pending == 0, 3),
-                _ => (false, 0),
-            };
-            pending = next;
-            fits
-        })
-        && pending == 0
+    let (mut length, mut whole) = (0, 0);
+    for byte in decoded(token) {
+        let (fits, next) = match byte {
+            9 | 10 | 13 | 32..=126 => (pending == 0, 0),
+            0x80..=0xBF => (pending > 0, pending.saturating_sub(1)),
+            0xC2..=0xDF => (pending == 0, 1),
+            0xE0..=0xEF => (pending == 0, 2),
+            0xF0..=0xF4 => (pending == 0, 3),
+            _ => (false, 0),
+        };
+        if !fits {
+            break;
+        }
+        pending = next;
+        length += 1;
+        if pending == 0 {
+            whole = length;
+        }
+    }
+    whole
 }
 
 /// The bytes of base64 or base64url without its padding. Every character is one of [`VALUES`].

@@ -61,7 +61,7 @@ fn every_reason_has_its_own_code_and_a_sentence_in_both_languages() {
 #[test]
 fn the_answer_has_an_openapi_schema() {
     let schema = serde_json::to_value(<Explanation as utoipa::PartialSchema>::schema()).unwrap();
-    let properties: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
-    assert_eq!(properties, ["policy", "identifiers", "destinations"]);
+    let properties = schema["properties"].as_object().unwrap();
+    assert!(["policy", "identifiers", "destinations"].iter().all(|name| properties.contains_key(*name)));
     assert_ne!(serde_json::to_value(explanation("en")).unwrap()["destinations"], Value::Null);
 }

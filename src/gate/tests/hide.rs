@@ -104,8 +104,6 @@ fn check(hidden: &str, plain: &str, json: &Value, stated: &[(&str, &str)]) -> Re
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
-
     #[test]
     fn no_email_address_leaves_hidden_or_not(email in email(), hide in 0..HIDINGS.len(), place in 0..PLACES.len()) {
         let hidden = HIDINGS[hide](&email);

