@@ -1,7 +1,22 @@
-//! What is asked, for which purpose, and who may receive it.
+//! What is asked, for which purpose, and who may receive it: `policies/` read, checked and compiled.
+//!
+//! It promises: a policy that does not lint does not load, and every finding names file, line and cure. It knows no person
+//! and no event; it says what may be done with either.
 
+pub mod cases;
+mod compile;
+mod finding;
+mod handle;
+mod lint;
+mod load;
 pub mod model;
+mod raw;
+#[cfg(test)]
+mod tests;
 
+pub use finding::{Finding, Severity};
+pub use handle::Handle;
+pub use load::{examine, load, load_after};
 pub use model::{
     Controller, Destination, DestinationKind, IdentifierForm, IdentifierKind, IdentifierType, LegalBasis, Notice, NoticeText,
     PURPOSES_MAX, PartnerProfile, Policy, Purpose, Purposes, Route, Source, SourceKind, Texts,

@@ -1,0 +1,199 @@
+//! From what is written to what is worked with: IDs become indexes, purposes become bits, texts get their hashes.
+
+use std::collections::BTreeMap;
+
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+use toml::Spanned;
+
+use super::model::{
+    Destination, DestinationKind, IdentifierForm, IdentifierType, LegalBasis, Notice, NoticeText, Policy, Purpose, Purposes, Route,
+    Source, Texts,
+};
+use super::raw::{Raw, RawDestination, RawForm, RawFormName, RawKind, RawPurpose, RawRoute};
+
+/// Compiles a policy that lint found no error in. `order` says which purposes had which bits before.
+pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
+    let purposes = purposes(&raw.purposes.value.purpose, order);
+    let bits = |list: &[Spanned<String>]| set(&purposes, list.iter().map(|id| id.as_ref().as_str()));
+    let of_basis = |wanted: fn(LegalBasis) -> bool| {
+        set(&purposes, purposes.iter().filter(|p| wanted(p.basis) && p.retention_days > 0).map(|p| p.id.as_str()))
+    };
+    let sources: Vec<Source> = raw
+        .sources
+        .value
+        .source
+        .iter()
+        .map(|s| Source {
+            id: s.id.as_ref().clone(),
+            kind: s.kind,
+            write_key: s.write_key.as_ref().clone(),
+            origins: s.origins.iter().map(|o| o.as_ref().clone()).collect(),
+            records_decisions: s.records_decisions,
+            trusted_consent_events: s.trusted_consent_events,
+            notice: s.notice.as_ref().map(|n| n.as_ref().clone()),
+            rate_per_s: *s.rate_per_s.as_ref(),
+        })
+        .collect();
+    let destinations: Vec<Destination> =
+        raw.destinations.value.destination.iter().map(|d| destination(d, bits(d.purposes.as_ref()))).collect();
+    let routes = raw.routes.value.route.iter().map(|r| route(r, &sources, &destinations, bits(&r.purposes))).collect();
+    let linking = raw.purposes.value.linking.as_ref().and_then(|id| purposes.iter().position(|p| p.id == *id.as_ref()));
+    Policy {
+        version: version(raw),
+        controller: raw.controller.value.controller.as_ref().clone(),
+        without_consent: of_basis(|basis| basis != LegalBasis::Consent),
+        objectable: of_basis(|basis| basis == LegalBasis::LegitimateInterest),
+        linking,
+        identifiers: identifiers(raw),
+        notices: notices(raw, &purposes),
+        purposes,
+        sources,
+        destinations,
+        routes,
+    }
+}
+
+/// Purposes that were there before keep their place; those that are gone keep it too, as a placeholder that nothing names.
+fn purposes(raw: &[RawPurpose], order: &[String]) -> Vec<Purpose> {
+    let kept = order.iter().map(|id| raw.iter().find(|p| p.id.as_ref() == id).map_or_else(|| retired(id), purpose));
+    let new = raw.iter().filter(|p| !order.contains(p.id.as_ref())).map(purpose);
+    kept.chain(new).collect()
+}
+
+fn retired(id: &str) -> Purpose {
+    Purpose {
+        id: id.to_owned(),
+        basis: LegalBasis::Consent,
+        title: Texts::new(),
+        text: Texts::new(),
+        retention_days: 0,
+        consent_days: None,
+        data: Vec::new(),
+        categories: Vec::new(),
+    }
+}
+
+fn purpose(raw: &RawPurpose) -> Purpose {
+    let mut categories = raw.categories.clone();
+    categories.push(raw.id.as_ref().clone());
+    Purpose {
+        id: raw.id.as_ref().clone(),
+        basis: *raw.basis.as_ref(),
+        title: raw.title.as_ref().clone(),
+        text: raw.text.as_ref().clone(),
+        retention_days: *raw.retention_days.as_ref(),
+        consent_days: raw.consent_days.as_ref().map(|d| *d.as_ref()),
+        data: raw.data.clone(),
+        categories,
+    }
+}
+
+fn set<'a>(purposes: &[Purpose], ids: impl Iterator<Item = &'a str>) -> Purposes {
+    ids.filter_map(|id| purposes.iter().position(|p| p.id == id)).fold(Purposes::NONE, |all, i| all.or(Purposes::one(i)))
+}
+
+fn identifiers(raw: &Raw) -> Vec<IdentifierType> {
+    let list = raw.identifiers.value.identifier.iter();
+    list.map(|i| IdentifierType {
+        id: i.id.as_ref().clone(),
+        kind: i.kind,
+        paths: i.paths.as_ref().clone(),
+        limit: i.limit,
+        blocked: i.blocked.iter().map(|b| b.to_lowercase()).collect(),
+    })
+    .collect()
+}
+
+fn form(raw: Option<&Spanned<RawForm>>) -> IdentifierForm {
+    match raw.map(|f| *f.as_ref()) {
+        None | Some(RawForm::Named(RawFormName::Keyed)) => IdentifierForm::Keyed,
+        Some(RawForm::Named(RawFormName::None)) => IdentifierForm::None,
+        Some(RawForm::Partner { partner }) => IdentifierForm::Partner(partner),
+    }
+}
+
+fn destination(raw: &RawDestination, purposes: Purposes) -> Destination {
+    let text = |value: &Option<Spanned<String>>| value.as_ref().map(|v| v.as_ref().clone()).filter(|v| !v.is_empty());
+    let kind = match raw.kind.as_ref() {
+        RawKind::Profile => DestinationKind::Profile,
+        RawKind::File => DestinationKind::File { path: text(&raw.path).unwrap_or_else(|| String::from("out")) },
+        RawKind::Webhook => {
+            DestinationKind::Webhook { url: text(&raw.url), allow_private: raw.allow_private, timeout_ms: raw.timeout_ms }
+        }
+    };
+    Destination {
+        id: raw.id.as_ref().clone(),
+        kind,
+        domain: raw.domain.as_ref().clone(),
+        purposes,
+        fields: raw.fields.iter().map(|f| f.as_ref().clone()).collect(),
+        url_parameters: raw.url_parameters.clone(),
+        email: form(raw.email.as_ref()),
+        phone: form(raw.phone.as_ref()),
+        truncated_ip: raw.truncated_ip,
+        retry_days: raw.retry_days,
+    }
+}
+
+fn route(raw: &RawRoute, sources: &[Source], destinations: &[Destination], own: Purposes) -> Route {
+    let destination = destinations.iter().position(|d| d.id == *raw.destination.as_ref()).unwrap_or_default();
+    let purposes = destinations.get(destination).map_or(own, |d| d.purposes.or(own));
+    Route {
+        id: raw.id.as_ref().clone(),
+        sources: raw.sources.iter().filter_map(|id| sources.iter().position(|s| s.id == *id.as_ref())).collect(),
+        types: raw.types.iter().map(|t| t.as_ref().clone()).collect(),
+        events: raw.events.clone(),
+        destination,
+        purposes,
+        drop: raw.drop.iter().map(|d| d.as_ref().clone()).collect(),
+    }
+}
+
+fn notices(raw: &Raw, purposes: &[Purpose]) -> Vec<Notice> {
+    let mut notices: BTreeMap<&str, Notice> = BTreeMap::new();
+    for (id, language, parsed) in &raw.notices {
+        let file = &parsed.value;
+        let names: Vec<&str> = file.purposes.iter().map(|p| p.as_ref().as_str()).collect();
+        let shown: Vec<Value> = names
+            .iter()
+            .filter_map(|name| purposes.iter().find(|p| p.id == *name))
+            .map(|p| json!({"id": p.id, "title": p.title.get(language), "text": p.text.get(language)}))
+            .collect();
+        let text = json!({
+            "notice": id, "version": file.version.as_ref(), "language": language,
+            "title": file.title.as_ref(), "body": file.body.as_ref(), "purposes": shown,
+        });
+        let entry = notices.entry(id).or_insert_with(|| Notice {
+            id: id.clone(),
+            version: *file.version.as_ref(),
+            purposes: set(purposes, names.into_iter()),
+            languages: BTreeMap::new(),
+        });
+        let text = NoticeText { title: file.title.as_ref().clone(), body: file.body.as_ref().clone(), hash: hash(&text) };
+        entry.languages.insert(language.clone(), text);
+    }
+    notices.into_values().collect()
+}
+
+/// The hash of everything that is written, whatever its order, spacing and comments.
+fn version(raw: &Raw) -> String {
+    let parse = |text: &str| toml::from_str::<Value>(text).unwrap_or(Value::Null);
+    let notices: BTreeMap<String, Value> =
+        raw.notices.iter().map(|(id, language, n)| (format!("{id}.{language}"), parse(&n.from.text))).collect();
+    hash(&json!({
+        "controller": parse(&raw.controller.from.text),
+        "purposes": parse(&raw.purposes.from.text),
+        "identifiers": parse(&raw.identifiers.from.text),
+        "sources": parse(&raw.sources.from.text),
+        "destinations": parse(&raw.destinations.from.text),
+        "routes": parse(&raw.routes.from.text),
+        "notices": notices,
+    }))
+}
+
+/// SHA-256 over the canonical form (RFC 8785), in hex.
+fn hash(value: &Value) -> String {
+    let canonical = serde_json_canonicalizer::to_vec(value).unwrap_or_default();
+    hex::encode(digest(&SHA256, &canonical).as_ref())
+}

@@ -1,0 +1,216 @@
+//! The policy as it is written: what each file may say, with the places where it says so.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::model::{Controller, IdentifierKind, LegalBasis, PartnerProfile, SourceKind, Texts};
+
+/// `controller.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ControllerFile {
+    pub(super) controller: Spanned<Controller>,
+    /// Languages in which every text must be written.
+    pub(super) languages: Vec<Spanned<String>>,
+}
+
+/// `purposes.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PurposesFile {
+    /// The purpose that allows to join what several identifiers left behind.
+    pub(super) linking: Option<Spanned<String>>,
+    pub(super) purpose: Vec<RawPurpose>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPurpose {
+    pub(super) id: Spanned<String>,
+    pub(super) basis: Spanned<LegalBasis>,
+    pub(super) title: Spanned<Texts>,
+    pub(super) text: Spanned<Texts>,
+    pub(super) retention_days: Spanned<u32>,
+    pub(super) consent_days: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(super) data: Vec<String>,
+    #[serde(default)]
+    pub(super) categories: Vec<String>,
+}
+
+/// `identifiers.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdentifiersFile {
+    pub(super) identifier: Vec<RawIdentifier>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIdentifier {
+    pub(super) id: Spanned<String>,
+    pub(super) kind: IdentifierKind,
+    pub(super) paths: Spanned<Vec<String>>,
+    #[serde(default = "five")]
+    pub(super) limit: u16,
+    #[serde(default)]
+    pub(super) blocked: Vec<String>,
+}
+
+const fn five() -> u16 {
+    5
+}
+
+/// `sources.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SourcesFile {
+    pub(super) source: Vec<RawSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSource {
+    pub(super) id: Spanned<String>,
+    pub(super) kind: SourceKind,
+    pub(super) write_key: Spanned<String>,
+    #[serde(default)]
+    pub(super) origins: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) records_decisions: bool,
+    #[serde(default)]
+    pub(super) trusted_consent_events: bool,
+    pub(super) notice: Option<Spanned<String>>,
+    #[serde(default = "rate")]
+    pub(super) rate_per_s: Spanned<u32>,
+}
+
+fn rate() -> Spanned<u32> {
+    Spanned::new(0..0, 1000)
+}
+
+/// `destinations.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DestinationsFile {
+    pub(super) destination: Vec<RawDestination>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawKind {
+    Profile,
+    File,
+    Webhook,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDestination {
+    pub(super) id: Spanned<String>,
+    pub(super) kind: Spanned<RawKind>,
+    pub(super) path: Option<Spanned<String>>,
+    pub(super) url: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+    #[serde(default = "timeout")]
+    pub(super) timeout_ms: u64,
+    pub(super) domain: Spanned<String>,
+    pub(super) purposes: Spanned<Vec<Spanned<String>>>,
+    pub(super) fields: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) url_parameters: Vec<String>,
+    #[serde(default)]
+    pub(super) email: Option<Spanned<RawForm>>,
+    #[serde(default)]
+    pub(super) phone: Option<Spanned<RawForm>>,
+    #[serde(default)]
+    pub(super) truncated_ip: bool,
+    #[serde(default = "retry")]
+    pub(super) retry_days: u32,
+}
+
+const fn timeout() -> u64 {
+    10_000
+}
+
+const fn retry() -> u32 {
+    7
+}
+
+/// `"none"`, `"keyed"`, or `{ partner = "google" }`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawForm {
+    Named(RawFormName),
+    Partner { partner: PartnerProfile },
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawFormName {
+    None,
+    Keyed,
+}
+
+/// `routes.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RoutesFile {
+    pub(super) route: Vec<RawRoute>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRoute {
+    pub(super) id: Spanned<String>,
+    pub(super) destination: Spanned<String>,
+    #[serde(default)]
+    pub(super) sources: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) types: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) events: Vec<String>,
+    #[serde(default)]
+    pub(super) purposes: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) drop: Vec<Spanned<String>>,
+}
+
+/// `notices/<id>.<language>.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoticeFile {
+    pub(super) version: Spanned<u32>,
+    pub(super) purposes: Vec<Spanned<String>>,
+    pub(super) title: Spanned<String>,
+    pub(super) body: Spanned<String>,
+}
+
+/// A file that was read, for finding lines again.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    /// How it is called in findings.
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+/// A parsed file with its text.
+#[derive(Debug)]
+pub(super) struct Parsed<T> {
+    pub(super) from: Text,
+    pub(super) value: T,
+}
+
+/// Everything that `policies/` says.
+#[derive(Debug)]
+pub(super) struct Raw {
+    pub(super) controller: Parsed<ControllerFile>,
+    pub(super) purposes: Parsed<PurposesFile>,
+    pub(super) identifiers: Parsed<IdentifiersFile>,
+    pub(super) sources: Parsed<SourcesFile>,
+    pub(super) destinations: Parsed<DestinationsFile>,
+    pub(super) routes: Parsed<RoutesFile>,
+    /// Notice ID, language, file.
+    pub(super) notices: Vec<(String, String, Parsed<NoticeFile>)>,
+}

@@ -1,0 +1,192 @@
+//! Each rule, tried on the shipped policy with one thing broken.
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &target) } else { { std::fs::copy(&path, &target).unwrap(); } }
+    }
+}
+
+/// The shipped policy with one piece of one file replaced.
+fn broken(file: &str, from: &str, to: &str) -> (Option<Policy>, Vec<Finding>) {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&shipped(), folder.path());
+    let path = folder.path().join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{file} no longer holds {from:?}");
+    std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    examine(folder.path(), &[])
+}
+
+#[test]
+fn the_shipped_policy_has_no_findings_and_the_promised_names() {
+    let (policy, findings) = examine(&shipped(), &[]);
+    assert_eq!(findings, [], "{findings:?}");
+    let policy = policy.unwrap();
+    let purposes: Vec<&str> = policy.purposes.iter().map(|p| p.id.as_str()).collect();
+    assert_eq!(purposes, ["necessary", "analytics", "personalization", "marketing_email", "ads_sharing", "identity_linking"]);
+    let keys: Vec<&str> = policy.sources.iter().map(|s| s.write_key.as_str()).collect();
+    assert_eq!(keys, ["wk_web", "wk_app", "wk_newsletter", "wk_till", "wk_service"]);
+    let destinations: Vec<&str> = policy.destinations.iter().map(|d| d.id.as_str()).collect();
+    assert_eq!(destinations, ["profile", "archive", "partner"]);
+    assert_eq!(policy.without_consent, Purposes::one(0));
+    assert_eq!(policy.linking, Some(5));
+    assert!(!policy.destinations[2].is_on());
+}
+
+/// File, what to replace, by what, the rule that must speak, the line on which it must.
+const BROKEN: &[(&str, &str, &str, &str, usize)] = &[
+    ("controller.toml", "name = \"Weinhaus Muster GmbH\"", "name = \"\"", "controller", 6),
+    ("controller.toml", "\"DE\"", "\"Germany\"", "country", 6),
+    ("controller.toml", "language = \"de\"", "language = \"fr\"", "language", 6),
+    ("purposes.toml", "id = \"analytics\"", "id = \"Analytics!\"", "id", 20),
+    ("purposes.toml", "id = \"analytics\"", "id = \"necessary\"", "duplicate", 20),
+    ("purposes.toml", "en = \"Statistics\"", "", "text-missing", 26),
+    ("purposes.toml", "retention_days = 365", "retention_days = 0", "retention", 9),
+    ("purposes.toml", "basis = \"contract\"", "basis = \"contract\"\nconsent_days = 3", "consent-days", 9),
+    ("purposes.toml", "consent_days = 395\n", "", "consent-days", 20),
+    ("purposes.toml", "\"Advertising\"", "\"Analytics\"", "category", 62),
+    ("purposes.toml", "linking = \"identity_linking\"", "linking = \"necessary\"", "reference", 4),
+    ("identifiers.toml", "paths = [\"userId\"]", "paths = []", "paths", 5),
+    ("identifiers.toml", "paths = [\"userId\"]", "paths = [\"user\"]", "path", 7),
+    ("sources.toml", "\"wk_app\"", "\"wk_web\"", "duplicate", 19),
+    ("sources.toml", "\"wk_app\"", "\"secret key\"", "write-key", 19),
+    ("sources.toml", "\"wk_app\"", "\"short\"", "write-key", 19),
+    ("sources.toml", "\"http://localhost:*\"", "\"http://localhost:*/shop\"", "origin", 9),
+    ("sources.toml", "\"http://localhost:*\"", "\"*\"", "origin", 9),
+    ("sources.toml", "notice = \"web-banner\"", "notice = \"other\"", "reference", 13),
+    ("sources.toml", "rate_per_s = 50000", "rate_per_s = 0", "rate", 14),
+    ("destinations.toml", "purposes = [\"personalization\"]", "purposes = []", "purposes", 8),
+    ("destinations.toml", "purposes = [\"personalization\"]", "purposes = [\"fun\"]", "reference", 8),
+    ("destinations.toml", "domain = \"shop\"", "domain = \"Shop 1\"", "domain", 7),
+    ("destinations.toml", "\"context.locale\"", "\"userId\"", "field", 9),
+    ("destinations.toml", "path = \"out\"", "", "kind", 16),
+    ("destinations.toml", "url = \"\"", "url = \"http://partner.example\"", "url", 30),
+    ("destinations.toml", "purposes = [\"ads_sharing\"]", "purposes = [\"necessary\"]", "partner-form", 34),
+    ("destinations.toml", "kind = \"file\"\npath = \"out\"", "kind = \"profile\"", "one-profile", 1),
+    ("routes.toml", "destination = \"profile\"", "destination = \"profil\"", "reference", 5),
+    ("routes.toml", "\"track\"", "\"trace\"", "reference", 15),
+    ("routes.toml", "sources = [\"web\", \"app\"]", "drop = [\"email\"]", "field", 14),
+    ("routes.toml", "[[route]]\nid = \"all-to-archive\"\ndestination = \"archive\"\n", "", "unused", 15),
+    ("notices/web-banner.de.toml", "\"analytics\"", "\"necessary\", \"analytics\"", "asks-needlessly", 2),
+    ("notices/web-banner.de.toml", "version = 1", "version = 2", "notice-languages", 1),
+    ("notices/web-banner.en.toml", "title = \"May we use your data?\"", "title = \"\"", "text-missing", 3),
+    ("sources.toml", "records_decisions", "record_decisions", "syntax", 10),
+    ("routes.toml", "[[route]]", "[[route", "syntax", 3),
+];
+
+#[test]
+fn every_rule_speaks_with_file_line_and_cure() {
+    let mut wrong: Vec<String> = Vec::new();
+    for (file, from, to, rule, line) in BROKEN {
+        let (policy, findings) = broken(file, from, to);
+        let finding = findings.iter().find(|f| f.rule == *rule).unwrap_or_else(|| panic!("{rule} is silent about {to:?}: {findings:?}"));
+        let of_this_file = if *rule == "unused" { "destinations.toml" } else { file };
+        assert!(finding.file.ends_with(of_this_file), "{finding}");
+        if finding.line != *line { wrong.push(format!("{} {rule} {to:?}: {}", finding.line, line)); }
+        assert!(!finding.cure.is_empty());
+        assert_eq!(policy.is_none(), findings.iter().any(|f| f.severity == Severity::Error));
+    }
+    assert!(wrong.is_empty(), "found on the line, expected on the line:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_misspelt_key_is_answered_with_the_right_one() {
+    let (_, findings) = broken("sources.toml", "records_decisions", "record_decisions");
+    assert!(findings[0].cure.contains("did you mean `records_decisions`?"), "{}", findings[0]);
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let (_, findings) = examine(Path::new("no such folder"), &[]);
+    assert_eq!(findings[0].rule, "folder");
+    let folder = tempfile::tempdir().unwrap();
+    copy(&shipped(), folder.path());
+    std::fs::write(folder.path().join("routes.toml"), [0xff, 0xfe]).unwrap();
+    std::fs::remove_file(folder.path().join("sources.toml")).unwrap();
+    std::fs::write(folder.path().join("notices/banner.toml"), "").unwrap();
+    let (_, findings) = examine(folder.path(), &[]);
+    let rules: Vec<&str> = findings.iter().map(|f| f.rule).collect();
+    assert!(["encoding", "file", "file-name"].iter().all(|rule| rules.contains(rule)), "{rules:?}");
+}
+
+#[test]
+fn the_version_changes_with_the_meaning_alone() {
+    let version = |file: &str, from: &str, to: &str| broken(file, from, to).0.unwrap().version;
+    let shipped = load(&shipped()).unwrap().version;
+    assert_eq!(version("routes.toml", "# Which events", "# What"), shipped);
+    assert_eq!(version("controller.toml", "country = \"DE\"", "country     =    \"DE\""), shipped);
+    assert_ne!(version("routes.toml", "\"Order Completed\"", "\"Order Paid\""), shipped);
+    assert_ne!(version("notices/web-banner.de.toml", "Dürfen wir", "Können wir"), shipped);
+}
+
+#[test]
+fn a_notice_hash_covers_what_was_shown_in_that_language() {
+    let hash = |p: &Policy, l: &str| p.notice("web-banner").unwrap().languages[l].hash.clone();
+    let shipped = load(&shipped()).unwrap();
+    let changed = broken("purposes.toml", "We count which pages", "We record which pages").0.unwrap();
+    assert_eq!(hash(&shipped, "de"), hash(&changed, "de"));
+    assert_ne!(hash(&shipped, "en"), hash(&changed, "en"));
+    assert_ne!(hash(&shipped, "de"), hash(&shipped, "en"));
+}
+
+#[test]
+fn purposes_keep_their_bits_over_a_reload() {
+    let order: Vec<String> = ["gone", "identity_linking", "analytics"].map(String::from).to_vec();
+    let policy = load_after(&shipped(), &order).unwrap();
+    assert_eq!(policy.purpose("analytics"), Some(2));
+    assert_eq!(policy.purpose("identity_linking"), Some(1));
+    assert_eq!(policy.linking, Some(1));
+    assert!(!policy.without_consent.has(0), "a retired purpose allows nothing");
+    assert_eq!(policy.purpose_by_category("gone"), None);
+    let archive = policy.destination("archive").unwrap().1;
+    assert_eq!(archive.purposes, Purposes::one(2));
+}
+
+#[test]
+fn the_reference_names_every_key_and_every_rule() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/policy.md")).unwrap();
+    for (_, _, _, rule, _) in BROKEN {
+        assert!(text.contains(&format!("`{rule}`")), "docs/policy.md does not explain the rule {rule}");
+    }
+    let raw = include_str!("raw.rs").split("/// A file that was read").next().unwrap();
+    for line in raw.lines().filter_map(|l| l.trim().strip_prefix("pub(super) ")).filter(|l| l.ends_with(',')) {
+        let key = line.split(':').next().unwrap();
+        assert!(text.contains(&format!("`{key}`")), "docs/policy.md does not explain the key {key}");
+    }
+}
+
+#[test]
+fn the_shipped_cases_can_be_read() {
+    assert!(cases::load(&shipped()).unwrap().len() >= 12);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn a_mangled_policy_is_refused_or_loaded_but_never_a_panic(file in 0..8_usize, at in any::<prop::sample::Index>(), with in "[ -~\\n]{0,6}", cut in 0..8_usize) {
+        let files = ["controller.toml", "purposes.toml", "identifiers.toml", "sources.toml", "destinations.toml", "routes.toml", "notices/web-banner.de.toml", "notices/till-spoken.en.toml"];
+        let folder = tempfile::tempdir().unwrap();
+        copy(&shipped(), folder.path());
+        let path = folder.path().join(files[file]);
+        let mut chars: Vec<char> = std::fs::read_to_string(&path).unwrap().chars().collect();
+        let at = at.index(chars.len());
+        let end = (at + cut).min(chars.len());
+        chars.splice(at..end, with.chars());
+        std::fs::write(&path, chars.into_iter().collect::<String>()).unwrap();
+        let (policy, findings) = examine(folder.path(), &[]);
+        prop_assert_eq!(policy.is_none(), findings.iter().any(|f| f.severity == Severity::Error));
+    }
+}
