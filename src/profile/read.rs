@@ -70,6 +70,8 @@ pub struct Profile {
     pub next: Option<String>,
     /// Whether everything was looked at. If not, older events than the newest [`EVENTS_OPENED_MAX`] were left out.
     pub complete: bool,
+    /// The place of the last event in `events`.
+    last: Option<Place>,
 }
 
 /// The parts of a shaped event that a profile is made of.
@@ -191,14 +193,12 @@ impl Profile {
         if query.before.is_some_and(|before| place >= before.0) {
             return;
         }
-        if self.events.len() < query.limit {
-            self.next = None;
-            if let Ok(event) = RawValue::from_string(text.to_owned()) {
-                self.events.push(event);
-                if self.events.len() == query.limit {
-                    self.next = Some(format!("{:x}-{:x}", place.0, place.1));
-                }
-            }
+        if self.events.len() >= query.limit {
+            // There is one more: the timeline goes on behind the last that was taken.
+            self.next = self.last.map(|last| format!("{:x}-{:x}", last.0, last.1));
+        } else if let Ok(event) = RawValue::from_string(text.to_owned()) {
+            self.events.push(event);
+            self.last = Some(place);
         }
     }
 }
