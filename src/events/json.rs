@@ -1,0 +1,201 @@
+//! Reading single members of JSON text that a [`serde_json::value::RawValue`] has already proved valid, without a tree.
+//!
+//! Nothing here checks grammar. On text that is not JSON it finds nothing or nonsense, and never panics.
+
+use std::borrow::Cow;
+
+/// The members of an object, in order: the key as it is written, quotes included, and the value. Nothing if it is no object.
+pub(super) struct Members<'a> {
+    text: &'a str,
+    /// Where the next member begins, its comma or brace included.
+    at: usize,
+}
+
+pub(super) fn members(raw: &str) -> Members<'_> {
+    let at = if raw.starts_with('{') { 0 } else { raw.len() };
+    Members { text: raw, at }
+}
+
+impl Members<'_> {
+    /// Where in the text the member that came last ends.
+    pub(super) const fn position(&self) -> usize {
+        self.at
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.text.as_bytes();
+        let key_at = past_space(bytes, self.at + 1);
+        if bytes.get(key_at) != Some(&b'"') {
+            self.at = bytes.len();
+            return None;
+        }
+        let key_end = string_end(bytes, key_at);
+        let value_at = past_space(bytes, past_space(bytes, key_end) + 1);
+        let value_end = value_end(bytes, value_at);
+        self.at = past_space(bytes, value_end);
+        Some((self.text.get(key_at..key_end)?, self.text.get(value_at..value_end)?))
+    }
+}
+
+/// The elements of an array, in order. Nothing if it is no array.
+pub(super) fn elements(raw: &str) -> impl Iterator<Item = &str> {
+    let bytes = raw.as_bytes();
+    let mut at = if raw.starts_with('[') { 0 } else { bytes.len() };
+    std::iter::from_fn(move || {
+        let start = past_space(bytes, at + 1);
+        if matches!(bytes.get(start), None | Some(b']')) {
+            at = bytes.len();
+            return None;
+        }
+        let end = value_end(bytes, start);
+        at = past_space(bytes, end);
+        raw.get(start..end)
+    })
+}
+
+/// The value of the last member with this name.
+pub(super) fn find<'a>(raw: &'a str, name: &str) -> Option<&'a str> {
+    // Most look-ups find nothing, and this says so ten times faster than walking the members. A key can be written with
+    // escapes, so text that has any is walked.
+    if !raw.contains(name) && !raw.contains('\\') {
+        return None;
+    }
+    members(raw).filter(|(key, _)| key_is(key, name)).last().map(|(_, value)| value)
+}
+
+/// Whether a key, as it is written, means this name.
+pub(super) fn key_is(key: &str, name: &str) -> bool {
+    if key.contains('\\') {
+        return string(key).is_some_and(|key| key == name);
+    }
+    key.len() == name.len() + 2 && key.get(1..name.len() + 1) == Some(name)
+}
+
+/// The text of a JSON string. `None` if it is something else, or no text (a lone surrogate).
+pub(super) fn string(raw: &str) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') { serde_json::from_str(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+}
+
+/// The text of a JSON string, or a number as it is written.
+pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
+    match raw.as_bytes().first()? {
+        b'"' => string(raw),
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(raw)),
+        _ => None,
+    }
+}
+
+fn past_space(bytes: &[u8], mut at: usize) -> usize {
+    while matches!(bytes.get(at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+        at += 1;
+    }
+    at
+}
+
+/// Just after the closing quote of the string that opens at `at`.
+fn string_end(bytes: &[u8], at: usize) -> usize {
+    let mut at = at + 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// Just after the value that begins at `at`.
+fn value_end(bytes: &[u8], at: usize) -> usize {
+    match bytes.get(at) {
+        Some(b'"') => string_end(bytes, at),
+        Some(b'{' | b'[') => Nesting::walk(bytes, at, usize::MAX).end,
+        _ => {
+            let tail = bytes.get(at..).unwrap_or_default();
+            let length = tail.iter().position(|b| matches!(b, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'));
+            length.map_or(bytes.len(), |length| at + length)
+        }
+    }
+}
+
+/// How an object or array is built.
+pub(super) struct Nesting {
+    /// Just after its end, or where it became too deep.
+    pub(super) end: usize,
+    /// How many objects and arrays stand inside each other at the deepest place.
+    pub(super) depth: usize,
+    /// How many members its objects have together.
+    pub(super) members: usize,
+}
+
+impl Nesting {
+    /// Walks the object or array that begins at `at` to its end, or to where it is deeper than `depth_max`.
+    pub(super) fn walk(bytes: &[u8], mut at: usize, depth_max: usize) -> Self {
+        let mut now = 0_usize;
+        let mut seen = Self { end: bytes.len(), depth: 0, members: 0 };
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'"' => {
+                    at = string_end(bytes, at);
+                    continue;
+                }
+                b'{' | b'[' => {
+                    now += 1;
+                    seen.depth = seen.depth.max(now);
+                }
+                b'}' | b']' => now = now.saturating_sub(1),
+                b':' => seen.members += 1,
+                _ => {}
+            }
+            at += 1;
+            if now == 0 || now > depth_max {
+                seen.end = at;
+                break;
+            }
+        }
+        seen
+    }
+}
+
+/// An escape that no text can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadEscape {
+    /// U+0000.
+    Nul,
+    /// Half of a surrogate pair.
+    LoneSurrogate,
+}
+
+/// The first escape that no text can hold, and where it stands. The JSON grammar allows both, and what comes later would stumble.
+pub(super) fn bad_escape(raw: &str) -> Option<(usize, BadEscape)> {
+    let bytes = raw.as_bytes();
+    let mut from = 0;
+    while let Some(found) = raw.get(from..).and_then(|tail| tail.find('\\')) {
+        let at = from + found;
+        from = at + 2;
+        if bytes.get(at + 1) != Some(&b'u') {
+            continue;
+        }
+        match hex4(bytes, at + 2) {
+            Some(0) => return Some((at, BadEscape::Nul)),
+            Some(0xD800..=0xDBFF) if is_low_surrogate(bytes, at + 6) => from = at + 12,
+            Some(0xD800..=0xDFFF) => return Some((at, BadEscape::LoneSurrogate)),
+            _ => from = at + 6,
+        }
+    }
+    None
+}
+
+fn is_low_surrogate(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at..at + 2) == Some(b"\\u") && matches!(hex4(bytes, at + 2), Some(0xDC00..=0xDFFF))
+}
+
+fn hex4(bytes: &[u8], at: usize) -> Option<u16> {
+    let digits = std::str::from_utf8(bytes.get(at..at + 4)?).ok()?;
+    u16::from_str_radix(digits, 16).ok()
+}

@@ -1,0 +1,38 @@
+//! What became of events at a destination, in numbers since the start of the process.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+
+/// The figures of one destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Events that the destination confirmed.
+    pub delivered: u64,
+    /// Events that were let through at intake and withheld at dispatch, by reason code.
+    pub withheld: BTreeMap<&'static str, u64>,
+    /// Events whose subject was erased while they waited.
+    pub gone: u64,
+    /// Tries that failed and will be repeated.
+    pub retried: u64,
+    /// Events that were parked because the destination would not take them while it took others.
+    pub parked: u64,
+    /// Events that were given up.
+    pub dead: u64,
+}
+
+/// The figures of one destination, shared with its worker.
+#[derive(Debug, Default)]
+pub(super) struct Counter(Mutex<Figures>);
+
+impl Counter {
+    /// Changes the figures.
+    pub(super) fn add(&self, change: impl FnOnce(&mut Figures)) {
+        change(&mut self.0.lock());
+    }
+
+    /// The figures now.
+    pub(super) fn figures(&self) -> Figures {
+        self.0.lock().clone()
+    }
+}
