@@ -4,14 +4,10 @@
 //! its deduplication key); an answer is given only after the commit (P7); one bad event harms no neighbour (P10).
 //! It does not know destinations: what leaves, and in which form, is decided again when the outbox is emptied.
 
-pub mod body;
-pub mod cors;
 mod count;
 mod dedupe;
 pub mod http;
 mod keep;
-pub mod settings;
-pub mod wire;
 
 use std::sync::Arc;
 
