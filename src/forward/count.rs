@@ -19,6 +19,22 @@ pub struct Figures {
     pub parked: u64,
     /// Events that were given up.
     pub dead: u64,
+    /// How many are parked now.
+    pub waiting: u64,
+}
+
+impl Figures {
+    /// Adds what was counted elsewhere.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.delivered += other.delivered;
+        self.gone += other.gone;
+        self.retried += other.retried;
+        self.parked += other.parked;
+        self.dead += other.dead;
+        for (reason, n) in &other.withheld {
+            *self.withheld.entry(reason).or_default() += n;
+        }
+    }
 }
 
 /// The figures of one destination, shared with its worker.

@@ -78,7 +78,7 @@ fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Ev
     let Some((source, _)) = policy.source(entry.source) else { return Ok(Judged::Withheld(NO_SOURCE)) };
     let stated = identity::extract(event, policy, &core.vault);
     let resolved = core.directory.resolve(&stated.identifiers);
-    let standing = core.consents.standing(&resolved, policy, at);
+    let standing = core.consents.standing(&resolved, at);
     let narrowing = consent_object::narrowing(event, policy);
     let question = Question {
         source,
@@ -93,7 +93,7 @@ fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Ev
         Err(withheld) => return Ok(Judged::Withheld(withheld.reason.code())),
     };
     let Some(route) = policy.routes.get(verdict.route) else { return Ok(Judged::Broken("shape")) };
-    let Some(customer) = core.consents.customer(&resolved, &core.directory, policy, at) else {
+    let Some(customer) = core.consents.customer(&resolved, policy, at) else {
         return Ok(Judged::Withheld(NO_IDENTIFIER));
     };
     let domain = core.vault.domain(&destination.domain)?;

@@ -22,6 +22,7 @@ use keep::Sender;
 
 use crate::clock::{Chance, Clock, Millis};
 use crate::consent::{self, Consents, Method, Order};
+use crate::error::{Code, Problem};
 use crate::events::Event;
 use crate::events::consent_object;
 use crate::events::parse::Rejected;
@@ -74,6 +75,16 @@ impl Error {
             Self::Consent(error) => error.is_busy(),
             Self::Store(_) | Self::Vault(_) | Self::Identity(_) => false,
         }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        if error.is_busy() {
+            return Self::new(Code::Overloaded).retry_after(1);
+        }
+        tracing::error!(%error, "events could not be taken");
+        Self::new(Code::Unavailable).retry_after(5)
     }
 }
 

@@ -87,16 +87,6 @@ impl Index {
         self.heads.get(&subject).is_some_and(|head| *head >= self.front)
     }
 
-    /// The number of the event at or after a place; what is older has a smaller one.
-    pub(super) fn number(&self, (chunk, slot): Place) -> u64 {
-        let at = self.spans.partition_point(|s| s.chunk < chunk);
-        match self.spans.get(at) {
-            Some(span) if span.chunk == chunk => span.first + u64::from(slot),
-            Some(span) => span.first,
-            None => self.next(),
-        }
-    }
-
     /// The place of an event; `None` if it has been dropped.
     pub(super) fn place(&self, number: u64) -> Option<Place> {
         let at = self.spans.partition_point(|s| s.first <= number).checked_sub(1)?;
@@ -198,9 +188,6 @@ mod tests {
                 plain.iter().filter(|(s, p)| asked.contains(s) && !gone.contains(&p.0)).map(|(_, p)| *p).collect();
             expected.reverse();
             prop_assert_eq!(&found, &expected);
-            for place in &found {
-                prop_assert_eq!(index.place(index.number(*place)), Some(*place));
-            }
         }
     }
 

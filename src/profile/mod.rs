@@ -17,7 +17,7 @@
 //! Limits: the index takes 4 bytes of memory per event, about 50 per subject, 32 per chunk; one read opens at most
 //! [`EVENTS_OPENED_MAX`] events. A purpose that the policy no longer has keeps its events for [`ORPHANED_DAYS`] days.
 
-//pub mod http;
+pub mod http;
 mod index;
 mod people;
 mod read;
@@ -222,7 +222,8 @@ impl Profiles {
     /// When the store cannot be written.
     pub async fn sweep(&self, policy: &Policy, at: Millis) -> Result<usize, Error> {
         let days = |tag: &u32| {
-            let purpose = policy.purposes.iter().find(|p| purpose_tag(&p.id) == *tag);
+            // A purpose that was taken out of the policy stays in its place, with a retention of no days.
+            let purpose = policy.purposes.iter().find(|p| purpose_tag(&p.id) == *tag && p.retention_days > 0);
             purpose.map_or(ORPHANED_DAYS, |p| p.retention_days)
         };
         let over = |newest: Millis, purposes: &[u32]| {
