@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use crate::{error, site, telemetry};
+use crate::{consent, error, forward, intake, profile, site, telemetry};
 
 /// What is served at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
@@ -19,6 +19,24 @@ use crate::{error, site, telemetry};
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
+        intake::http::track,
+        intake::http::identify,
+        intake::http::page,
+        intake::http::screen,
+        intake::http::group,
+        intake::http::alias,
+        intake::http::batch,
+        intake::http::explain,
+        intake::http::settings::settings,
+        intake::http::settings::source_config,
+        intake::http::settings::discard,
+        intake::http::settings::pixel,
+        consent::http::record,
+        consent::http::show,
+        profile::http::lookup,
+        profile::http::show,
+        forward::http::list,
+        forward::http::replay,
         telemetry::healthz,
         telemetry::readyz,
         telemetry::metrics,

@@ -2,10 +2,9 @@
 
 import { AnalyticsBrowser } from '@segment/analytics-next';
 
-/** Loads the SDK as a site does: settings and events go to the gateway, nothing anywhere else. */
+/** Loads the SDK as a site does. Where events go is what the gateway's settings say. */
 window.start = async (gateway, writeKey, deliveryStrategy) => {
-  const host = new URL(gateway).host;
-  const options = { integrations: { 'Segment.io': { apiHost: `${host}/v1`, protocol: 'http', deliveryStrategy } } };
+  const options = { integrations: { 'Segment.io': { deliveryStrategy } } };
   const [analytics] = await AnalyticsBrowser.load({ writeKey, cdnURL: gateway }, options);
   window.analytics = analytics;
   return analytics.user().anonymousId();
