@@ -67,7 +67,7 @@ pub struct Reloaded {
 }
 
 /// Reads the policy again. If it does not lint, the old one stays in force and the findings are in `detail`.
-#[utoipa::path(post, path = "/v1/policy/reload", tag = "operation", security(("secret_key" = [])), responses(
+#[utoipa::path(post, path = "/v1/policy/reload", tag = "operation", security(("secret_key" = ["operate"])), responses(
     (status = 200, description = "The new policy is in force.", body = Reloaded),
     (status = 422, description = "The new policy does not lint; the old one stays.", body = ProblemBody),
 ))]

@@ -4,6 +4,7 @@ use askama::Template;
 use serde_json::{Map, Value};
 
 use super::page::inline;
+use crate::error::Code;
 
 /// How deep a schema is unfolded where it stands inside another one without a name.
 const DEPTH_MAX: usize = 4;
@@ -112,7 +113,7 @@ fn groups(document: &Value) -> Vec<Group> {
 fn operation(method: &str, path: &str, operation: &Value) -> Operation {
     let mut description = paragraphs(text(Some(operation), "summary"));
     description.extend(paragraphs(text(Some(operation), "description")));
-    let security = list(operation.get("security")).flat_map(|one| map(Some(one)).map(|(name, _)| name.clone()));
+    let security = list(operation.get("security")).flat_map(|one| map(Some(one)).map(key_with_scopes));
     Operation {
         method: method.to_ascii_uppercase(),
         path: path.to_owned(),
@@ -123,6 +124,11 @@ fn operation(method: &str, path: &str, operation: &Value) -> Operation {
         body: operation.get("requestBody").and_then(body),
         answers: map(operation.get("responses")).map(|(status, answer)| self::answer(status, answer)).collect(),
     }
+}
+
+fn key_with_scopes((name, scopes): (&String, &Value)) -> String {
+    let scopes: Vec<&str> = list(Some(scopes)).filter_map(Value::as_str).collect();
+    if scopes.is_empty() { name.clone() } else { format!("{name} with {}", scopes.join(" and ")) }
 }
 
 fn parameter(parameter: &Value) -> Field {
@@ -149,11 +155,18 @@ fn body(body: &Value) -> Option<Body> {
 
 fn answer(status: &str, answer: &Value) -> Answer {
     let schema = map(answer.get("content")).next().and_then(|(_, content)| content.get("schema"));
+    let said = text(Some(answer), "description");
     Answer {
         status: status.to_owned(),
-        description: inline(text(Some(answer), "description")),
+        description: if said.is_empty() { codes(status) } else { inline(said) },
         kind: schema.map(|schema| kind(schema, 0)).unwrap_or_default(),
     }
+}
+
+/// What a refusal with this status can be about, where the document says no more.
+fn codes(status: &str) -> String {
+    let codes = Code::ALL.iter().filter(|code| code.status().to_string() == status);
+    codes.map(|code| format!("<a href=\"/docs/errors#{0}\"><code>{0}</code></a>", code.as_str())).collect::<Vec<_>>().join(" ")
 }
 
 fn schemas(document: &Value) -> Vec<Schema> {
@@ -215,7 +228,9 @@ fn kind(schema: &Value, depth: usize) -> String {
     words.collect::<Vec<_>>().join(" or ")
 }
 
+/// The paragraphs of a description. What stands under `# Errors` is for readers of the code; the answers say it here.
 fn paragraphs(text: &str) -> Vec<String> {
+    let text = text.split("# Errors").next().unwrap_or_default();
     text.split("\n\n").map(str::trim).filter(|p| !p.is_empty()).map(inline).collect()
 }
 

@@ -130,6 +130,14 @@ fn whatever_stands_in_the_document_is_shown_as_text() {
 }
 
 #[test]
+fn refusals_without_words_name_their_codes_and_notes_for_programmers_stay_out() {
+    let document = json!({"paths": {"/x": {"post": {"summary": "Does it.", "description": "Well.\n\n# Errors\nNever shown.", "responses": {"403": {"description": ""}}}}}});
+    let html = render::docs(&document).unwrap();
+    assert!(html.contains("<a href=\"/docs/errors#scope_missing\"><code>scope_missing</code></a>"), "{html}");
+    assert!(html.contains("Well.") && !html.contains("Never shown"));
+}
+
+#[test]
 fn the_line_to_paste_uses_a_source_that_may_record_decisions() {
     let policy = shipped();
     let line = curl_line(&policy, "http://127.0.0.1:8080").unwrap();
