@@ -1,7 +1,7 @@
 //! Decides again, right before sending: policy and consent may have changed since intake.
 
-use super::{Core, Fault};
 use super::record::about;
+use super::{Core, Fault};
 use crate::clock::Millis;
 use crate::events::{Event, consent_object};
 use crate::gate::{self, Parcel, Question};
@@ -80,13 +80,8 @@ fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Ev
     let resolved = core.directory.resolve(&stated.identifiers);
     let standing = core.consents.standing(&resolved, at);
     let narrowing = consent_object::narrowing(event, policy);
-    let question = Question {
-        source,
-        event,
-        standing: &standing,
-        narrowing: &narrowing,
-        has_identifier: !stated.identifiers.is_empty(),
-    };
+    let question =
+        Question { source, event, standing: &standing, narrowing: &narrowing, has_identifier: !stated.identifiers.is_empty() };
     let verdict = gate::decide_for(policy, &question, index);
     let used = match verdict.outcome {
         Ok(used) => used,

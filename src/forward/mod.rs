@@ -292,7 +292,12 @@ impl Forwarder {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn dead_letters(&self, destination: Option<&str>, after: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, store::Error> {
+    pub fn dead_letters(
+        &self,
+        destination: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, store::Error> {
         dead::list(&self.core.store, destination, after, limit)
     }
 

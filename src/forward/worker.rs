@@ -242,7 +242,8 @@ impl Worker {
             Some(waiting) => fresh.into_iter().for_each(|subject| waiting.add(subject, 1, at)),
             None => self.waiting = Some(Waiting::open(&self.core.store, self.tag)?),
         }
-        let same = |(kind, domain, _): &(DestinationKind, String, Sink)| *kind == destination.kind && *domain == destination.domain;
+        let same =
+            |(kind, domain, _): &(DestinationKind, String, Sink)| *kind == destination.kind && *domain == destination.domain;
         if !self.sink.as_ref().is_some_and(same) {
             self.sink = None;
             let sink = Sink::open(&self.core, destination, &self.memo)?;

@@ -93,7 +93,13 @@ impl Worker {
     }
 
     /// Turns what became of items of the window into changes. Gives the reason if some are kept because the destination is down.
-    pub(super) fn digest(&mut self, ran: &Ran, destination: &Destination, at: Millis, changes: &mut Changes) -> Option<&'static str> {
+    pub(super) fn digest(
+        &mut self,
+        ran: &Ran,
+        destination: &Destination,
+        at: Millis,
+        changes: &mut Changes,
+    ) -> Option<&'static str> {
         let mut kept = None;
         let mut failing: BTreeMap<SubjectId, Millis> = BTreeMap::new();
         for (number, fate) in &ran.fates {
