@@ -109,7 +109,7 @@ pub(super) fn run(seat: Seat) {
     };
     let mut worker = Worker {
         tag: outbox::destination_tag(&id),
-        window: Window::at(cursor.next),
+        window: Window::at(cursor.next, &cursor.ahead),
         memo: cursor.memo,
         waiting: None,
         sink: None,
@@ -322,9 +322,9 @@ impl Worker {
     /// Stores how far the destination is, and what changed; memory learns it when it is durable.
     async fn settle(&mut self, policy: &Policy, changes: Changes) -> Result<Vec<Position>, Fault> {
         let Changes { mut batch, done, parked, buried, memo, figures } = changes;
-        let next = self.window.front_after(&done);
+        let (next, ahead) = self.window.front_after(&done);
         let memo = memo.unwrap_or_else(|| self.memo.clone());
-        CURSORS.put(&mut batch, &Name(self.id.clone()), &Cursor { next, memo: memo.clone() });
+        CURSORS.put(&mut batch, &Name(self.id.clone()), &Cursor { next, ahead, memo: memo.clone() });
         let dropped = self.core.shared.drop_passed(policy, &self.id, next.chunk, &mut batch);
         let positions = self.core.store.commit(batch).await?;
         self.core.shared.moved(&self.id, next.chunk, dropped);

@@ -157,6 +157,8 @@ impl Worker {
             let found = PARKED.scan(&self.core.store, &ParkedKey::prefix(self.tag, Some(*subject)), None, PARKED_EVENTS_MAX)?;
             if found.is_empty() {
                 waiting.set(*subject, 0, at);
+                let events = waiting.events() as u64;
+                self.counter.add(|f| f.waiting = events);
             }
             rows.extend(found.into_iter().filter_map(|(key, parked)| Some((key, unparked(key, parked)?))));
         }
