@@ -136,7 +136,12 @@ impl App {
         let mut figures = Figures { policy: self.policy.current().version.clone(), ..Figures::default() };
         let lines = self.intake.counters().lines().into_iter();
         figures.events = lines.map(|(line, n)| (line.source, line.destination, line.outcome, n)).collect();
-        self.forwarder.figures(&mut figures);
+        figures.backlog_chunks = self.forwarder.lag();
+        for (destination, counts) in self.forwarder.counts() {
+            figures.delivered.push((destination.clone(), counts.delivered));
+            figures.parked.push((destination.clone(), counts.parked));
+            figures.dead_letters.push((destination, counts.dead));
+        }
         figures.gauges = vec![
             ("subjects", "People and devices that are known", count(directory.subjects)),
             ("identifiers", "Identifiers that are known", count(directory.identifiers)),

@@ -173,7 +173,7 @@ impl Local {
 
     /// Waits a little, for a command that asks again and again.
     pub fn pause(&self, duration: Duration) {
-        self.runtime.block_on(tokio::time::sleep(duration));
+        self.runtime.block_on(async { tokio::time::sleep(duration).await });
     }
 }
 

@@ -8,6 +8,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
 use actix_web::{App as Web, HttpServer, web};
 use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::App;
 use crate::{limit, routes, telemetry};
@@ -22,6 +23,7 @@ pub struct Bound {
     /// The address, with the real port where 0 was asked for.
     pub address: SocketAddr,
     server: Server,
+    stop: [Signal; 2],
 }
 
 /// Takes the address.
@@ -42,6 +44,7 @@ pub fn bind(app: &Arc<App>) -> anyhow::Result<Bound> {
             .configure(routes::all)
             .default_service(web::to(crate::site::nothing_here))
     })
+    .disable_signals()
     .shutdown_timeout(DRAIN_S)
     .client_request_timeout(Duration::from_secs(30))
     .backlog(2048);
@@ -50,7 +53,9 @@ pub fn bind(app: &Arc<App>) -> anyhow::Result<Bound> {
     }
     let http = http.bind(listen).with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
     let address = http.addrs().first().copied().unwrap_or(listen);
-    Ok(Bound { address, server: http.run() })
+    // Before anybody is told that we serve: a stop that comes right then must be an orderly one, too.
+    let stop = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    Ok(Bound { address, server: http.run(), stop })
 }
 
 impl Bound {
@@ -61,7 +66,18 @@ impl Bound {
     pub async fn run(self, app: Arc<App>) -> anyhow::Result<()> {
         let reloads = actix_web::rt::spawn(reload_on_hangup(Arc::clone(&app)));
         let tidying = actix_web::rt::spawn(tidy(app));
+        let handle = self.server.handle();
+        let [mut terminate, mut interrupt] = self.stop;
+        let stopping = actix_web::rt::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("stopping: requests that are under way are finished");
+            handle.stop(true).await;
+        });
         let outcome = self.server.await;
+        stopping.abort();
         reloads.abort();
         tidying.abort();
         outcome.context("the server stopped")
@@ -69,7 +85,7 @@ impl Bound {
 }
 
 async fn reload_on_hangup(app: Arc<App>) {
-    let Ok(mut hangups) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return };
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
     while hangups.recv().await.is_some() {
         match app.reload_policy() {
             Ok(version) => tracing::info!(version, "policy reloaded"),

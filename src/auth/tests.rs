@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use std::os::unix::fs::PermissionsExt as _;
 
 use actix_web::test::TestRequest;

@@ -25,7 +25,7 @@ use crate::vault::Vault;
 /// # Errors
 /// When policy or cases cannot be read.
 #[expect(clippy::print_stdout, reason = "a command line speaks to its terminal")]
-pub fn run(policies: &Path) -> anyhow::Result<ExitCode> {
+pub(super) fn run(policies: &Path) -> anyhow::Result<ExitCode> {
     let lines = |list: Vec<String>| anyhow::anyhow!("{}", list.join("\n"));
     let policy = policy::load(policies).map_err(|findings| lines(findings.iter().map(ToString::to_string).collect()))?;
     let policy = Arc::new(policy);

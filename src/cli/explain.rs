@@ -63,8 +63,11 @@ pub fn lines(answer: &Value) -> Vec<String> {
     destinations
         .iter()
         .map(|d| {
-            let mark = if text(d, "outcome") == "forward" { "goes to" } else { "stays out of" };
-            format!("{mark} {:<8} [{}] {}", text(d, "destination"), text(d, "reason"), text(d, "sentence"))
+            let (mark, reason) = match d.get("reason").and_then(Value::as_str) {
+                None => ("goes to     ", "allowed"),
+                Some(reason) => ("stays out of", reason),
+            };
+            format!("{mark} {:<8} [{reason}] {}", text(d, "destination"), text(d, "sentence"))
         })
         .collect()
 }

@@ -271,7 +271,7 @@ impl Forwarder {
     pub fn lag(&self) -> Vec<(String, u64)> {
         let newest = *self.core.store.watch(outbox::STREAM).borrow();
         let ids: Vec<String> = self.running.lock().iter().map(|r| r.id.clone()).collect();
-        ids.into_iter().map(|id| (id.clone(), (newest + 1).saturating_sub(self.core.shared.reached(&id)))).collect()
+        ids.into_iter().map(|id| (id.clone(), (newest + 1).saturating_sub(self.core.shared.reached(&id).max(1)))).collect()
     }
 
     /// Per destination: what became of events since the start.

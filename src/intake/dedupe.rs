@@ -55,7 +55,7 @@ impl Dedupe {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn open(store: &Store, at: Millis) -> Result<Self, store::Error> {
+    pub(super) fn open(store: &Store, at: Millis) -> Result<Self, store::Error> {
         let mut generations = Generations {
             young: HashSet::new(),
             old: HashSet::new(),
@@ -79,7 +79,7 @@ impl Dedupe {
     }
 
     /// Tries to take the key for an event that is about to be kept.
-    pub fn claim(&self, key: Key) -> Claim {
+    pub(super) fn claim(&self, key: Key) -> Claim {
         let mut inner = self.inner.lock();
         if inner.young.contains(&key) || inner.old.contains(&key) {
             return Claim::Seen;
@@ -88,7 +88,7 @@ impl Dedupe {
     }
 
     /// Waits until somebody's claim has been settled since the call began.
-    pub async fn changed(&self, key: Key) {
+    pub(super) async fn changed(&self, key: Key) {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let notified = self.settled.notified();
         tokio::pin!(notified);
@@ -101,7 +101,7 @@ impl Dedupe {
     }
 
     /// The entry that remembers a key, to be appended in the commit that keeps its event.
-    pub fn entry(key: Key, at: Millis) -> (Stream, Vec<u8>) {
+    pub(super) fn entry(key: Key, at: Millis) -> (Stream, Vec<u8>) {
         let mut entry = Vec::with_capacity(24);
         entry.extend_from_slice(&at.to_be_bytes());
         entry.extend_from_slice(&key);
@@ -109,7 +109,7 @@ impl Dedupe {
     }
 
     /// Ends claims: remembered if the commit was durable, free again if it was not.
-    pub fn settle(&self, keys: &[Key], durable: bool) {
+    pub(super) fn settle(&self, keys: &[Key], durable: bool) {
         if keys.is_empty() {
             return;
         }
@@ -130,7 +130,7 @@ impl Dedupe {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn tidy(&self, store: &Store, at: Millis) -> Result<(), store::Error> {
+    pub(super) async fn tidy(&self, store: &Store, at: Millis) -> Result<(), store::Error> {
         let newest = *store.watch(SEEN).borrow();
         let drop_range = {
             let mut inner = self.inner.lock();
@@ -156,7 +156,7 @@ impl Dedupe {
     }
 
     /// How many keys are remembered.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         let inner = self.inner.lock();
         inner.young.len() + inner.old.len()
     }

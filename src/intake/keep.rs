@@ -136,7 +136,7 @@ impl Intake {
     }
 
     fn step<'a>(&self, sender: Sender<'a>, event: &Event<'_>, attempt: &mut Attempt<'a>) -> Result<Step, Error> {
-        let Sender { policy, source, received_at } = sender;
+        let Sender { policy, received_at, .. } = sender;
         let stated = identity::extract(event, policy, &self.vault);
         if stated.identifiers.iter().any(|i| attempt.fresh.contains(&i.blind)) {
             return Ok(Step::CommitFirst);

@@ -4,14 +4,10 @@
 //! its deduplication key); an answer is given only after the commit (P7); one bad event harms no neighbour (P10).
 //! It does not know destinations: what leaves, and in which form, is decided again when the outbox is emptied.
 
-pub mod body;
-pub mod cors;
 mod count;
 mod dedupe;
 pub mod http;
 mod keep;
-pub mod settings;
-pub mod wire;
 
 use std::sync::Arc;
 
@@ -22,6 +18,7 @@ use keep::Sender;
 
 use crate::clock::{Chance, Clock, Millis};
 use crate::consent::{self, Consents, Method, Order};
+use crate::error::{Code, Problem};
 use crate::events::Event;
 use crate::events::consent_object;
 use crate::events::parse::Rejected;
@@ -74,6 +71,16 @@ impl Error {
             Self::Consent(error) => error.is_busy(),
             Self::Store(_) | Self::Vault(_) | Self::Identity(_) => false,
         }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        if error.is_busy() {
+            return Self::new(Code::Overloaded).retry_after(1);
+        }
+        tracing::error!(%error, "events could not be taken");
+        Self::new(Code::Unavailable).retry_after(5)
     }
 }
 

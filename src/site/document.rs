@@ -56,9 +56,15 @@ impl utoipa::Modify for Keys {
     }
 }
 
-/// The document as JSON.
+/// The document as it is served, in the order in which things are declared.
+#[must_use]
+pub fn text() -> String {
+    // It is made of strings and maps alone; should that ever change, a test notices.
+    Document::openapi().to_json().unwrap_or_default()
+}
+
+/// The document for reading.
 #[must_use]
 pub fn value() -> Value {
-    // It is made of strings and maps alone; should that ever change, a test notices.
-    serde_json::to_value(Document::openapi()).unwrap_or_default()
+    serde_json::from_str(&text()).unwrap_or_default()
 }

@@ -54,7 +54,7 @@ pub async fn errors(req: HttpRequest, app: web::Data<App>) -> Result<HttpRespons
     (status = 200, description = "This document, generated from the code.", content_type = "application/json"),
 ))]
 pub async fn openapi_json(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Problem> {
-    static TEXT: LazyLock<String> = LazyLock::new(|| document::value().to_string());
+    static TEXT: LazyLock<String> = LazyLock::new(document::text);
     guard(&req, &app)?;
     std::future::ready(Ok(HttpResponse::Ok().content_type("application/json").body(TEXT.as_str()))).await
 }

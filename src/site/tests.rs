@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use std::path::Path;
 
 use actix_web::body::to_bytes;

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use std::sync::{Arc, Mutex};
 
 use actix_web::middleware::from_fn;

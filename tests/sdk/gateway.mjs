@@ -68,8 +68,9 @@ export class Gateway {
       headers: { authorization: `Basic ${btoa(`${key}:`)}`, 'content-type': 'application/json' },
       body: JSON.stringify({ method: 'banner', language: 'de', ...body }),
     });
-    assert.equal(answer.status, 201, await answer.text());
-    return answer.json();
+    const text = await answer.text();
+    assert.equal(answer.status, 201, text);
+    return JSON.parse(text);
   }
 
   /** Everything that has arrived in the file destination, in the order of arrival. */

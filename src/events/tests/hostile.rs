@@ -67,6 +67,12 @@ fn depth(value: &Value) -> usize {
     }
 }
 
+#[test]
+fn the_tally_counts_what_is_there() {
+    let text = format!("{{[{}\\{}", "x".repeat(600), "{[\\".repeat(400));
+    assert_eq!(json::tally(&text), (802, 401));
+}
+
 proptest! {
     #[test]
     fn no_bytes_break_the_parser(bytes in proptest::collection::vec(any::<u8>(), 0..300), text in "[{}\\[\\]\",:a-u0-9\\\\ ]{0,80}") {
@@ -112,6 +118,7 @@ proptest! {
             if value.is_object() || value.is_array() {
                 let nesting = json::Nesting::walk(text.as_bytes(), 0, usize::MAX);
                 prop_assert_eq!((nesting.depth, nesting.end), (depth(&value), text.len()));
+                prop_assert!(json::tally(&text).0 >= nesting.depth);
             }
         }
     }

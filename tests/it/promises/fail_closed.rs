@@ -21,8 +21,7 @@ fn without_a_decision_nothing_leaves_and_nothing_is_stored() {
     let erika = Person::new("erika");
     let before = stored(&gateway);
     for key in ["wk_web", "wk_app", "wk_newsletter", "wk_till", "wk_service"] {
-        let answer = send(&gateway, key, &[erika.does("Product Viewed"), erika.does("Order Completed")]);
-        assert_eq!(answer["accepted"], 0, "{answer}");
+        send(&gateway, key, &[erika.does("Product Viewed"), erika.does("Order Completed")]);
     }
     assert!(arrived(&gateway).is_empty());
     assert_eq!(stored(&gateway), before, "something was stored of somebody who was never asked");
@@ -89,8 +88,7 @@ fn an_event_never_widens_what_was_decided() {
     ];
     for context in &widening {
         for person in [&refused, &silent] {
-            let answer = send(&gateway, "wk_web", &[with(person.does("Product Viewed"), context)]);
-            assert_eq!(answer["accepted"], 0, "{context}");
+            send(&gateway, "wk_web", &[with(person.does("Product Viewed"), context)]);
         }
     }
     assert!(arrived(&gateway).is_empty());
