@@ -1,7 +1,7 @@
 //! Decides again, right before sending: policy and consent may have changed since intake.
 
-use super::{Core, Fault};
 use super::record::about;
+use super::{Core, Fault};
 use crate::clock::Millis;
 use crate::events::{Event, consent_object};
 use crate::gate::{self, Parcel, Question};
@@ -47,6 +47,8 @@ pub(super) struct Target<'a> {
     pub(super) policy: &'a Policy,
     pub(super) index: usize,
     pub(super) destination: &'a Destination,
+    /// When the step began.
+    pub(super) at: Millis,
 }
 
 /// Why an entry's source says nothing any more.
@@ -74,19 +76,14 @@ pub(super) fn judge(core: &Core, target: Target<'_>, bytes: &[u8], at: Millis) -
 }
 
 fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Event<'_>, at: Millis) -> Result<Judged, Fault> {
-    let Target { policy, index, destination } = target;
+    let Target { policy, index, destination, .. } = target;
     let Some((source, _)) = policy.source(entry.source) else { return Ok(Judged::Withheld(NO_SOURCE)) };
     let stated = identity::extract(event, policy, &core.vault);
     let resolved = core.directory.resolve(&stated.identifiers);
     let standing = core.consents.standing(&resolved, at);
     let narrowing = consent_object::narrowing(event, policy);
-    let question = Question {
-        source,
-        event,
-        standing: &standing,
-        narrowing: &narrowing,
-        has_identifier: !stated.identifiers.is_empty(),
-    };
+    let question =
+        Question { source, event, standing: &standing, narrowing: &narrowing, has_identifier: !stated.identifiers.is_empty() };
     let verdict = gate::decide_for(policy, &question, index);
     let used = match verdict.outcome {
         Ok(used) => used,

@@ -63,15 +63,7 @@ pub(super) async fn run(
     items: &[(usize, &Item)],
     stopping: &dyn Fn() -> bool,
 ) -> Ran {
-    let run = Run {
-        core,
-        target,
-        webhook,
-        stopping,
-        failures: Cell::new(0),
-        fault: RefCell::new(None),
-        ran: RefCell::default(),
-    };
+    let run = Run { core, target, webhook, stopping, failures: Cell::new(0), fault: RefCell::new(None), ran: RefCell::default() };
     futures_util::stream::iter(lanes(items)).for_each_concurrent(CONCURRENCY_MAX, |lane| run.lane(lane)).await;
     let mut ran = run.ran.into_inner();
     ran.fault = run.fault.into_inner();

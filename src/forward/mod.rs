@@ -24,6 +24,7 @@ mod judge;
 mod lanes;
 mod parked;
 mod record;
+mod retire;
 mod shared;
 mod window;
 mod worker;
@@ -215,7 +216,7 @@ impl Forwarder {
             }
         }
         drop(running);
-        worker::retire_others(&self.core, &self.running)?;
+        retire::others(&self.core, &self.running)?;
         Ok(())
     }
 
@@ -292,7 +293,12 @@ impl Forwarder {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn dead_letters(&self, destination: Option<&str>, after: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, store::Error> {
+    pub fn dead_letters(
+        &self,
+        destination: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, store::Error> {
         dead::list(&self.core.store, destination, after, limit)
     }
 

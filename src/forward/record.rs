@@ -193,7 +193,15 @@ impl Record for Dead {
         let (first_at, rest) = millis(rest)?;
         let (last_at, rest) = millis(rest)?;
         let (place, entry) = place(rest)?;
-        Some(Self { destination, reason, attempts: u32::from_be_bytes(*attempts), first_at, last_at, place, entry: entry.to_vec() })
+        Some(Self {
+            destination,
+            reason,
+            attempts: u32::from_be_bytes(*attempts),
+            first_at,
+            last_at,
+            place,
+            entry: entry.to_vec(),
+        })
     }
 }
 

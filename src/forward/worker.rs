@@ -14,11 +14,11 @@ use super::judge::Target;
 use super::parked::Waiting;
 use super::record::{CURSORS, Cursor, Name, Place};
 use super::window::Window;
-use super::{Control, Core, Error, Fault, Running, backoff, dead};
+use super::{Control, Core, Fault, Running, backoff, retire};
 use crate::clock::Millis;
 use crate::outbox;
 use crate::policy::{Destination, DestinationKind, Policy};
-use crate::store::{self, Batch, Position};
+use crate::store::{self, Position};
 
 mod change;
 
@@ -178,7 +178,7 @@ impl Worker {
             return Outcome::Paused(pause.until);
         }
         self.pause = None;
-        let (reason, until) = match self.work(Target { policy: &policy, index, destination }, at).await {
+        let (reason, until) = match self.work(Target { policy: &policy, index, destination, at }).await {
             Ok(Next::Worked) => return Outcome::Worked,
             Ok(Next::Nothing) => return Outcome::Idle(self.waiting.as_ref().and_then(Waiting::next)),
             Ok(Next::Down(reason, until)) => (reason, until),
@@ -211,14 +211,14 @@ impl Worker {
         self.failures = 0;
     }
 
-    async fn work(&mut self, target: Target<'_>, at: Millis) -> Result<Next, Fault> {
-        self.open(target.destination, at)?;
+    async fn work(&mut self, target: Target<'_>) -> Result<Next, Fault> {
+        self.open(target.destination, target.at)?;
         if self.stored.is_none() {
             self.settle(target.policy, Changes::default()).await?;
         }
         self.window.fill(&self.core.store, self.tag)?;
-        self.give_up_old(target, at).await?;
-        let forth = self.run_window(target, at).await?;
+        self.give_up_old(target).await?;
+        let forth = self.run_window(target).await?;
         if let Next::Down(..) = forth {
             return Ok(forth);
         }
@@ -227,7 +227,7 @@ impl Worker {
         if self.stored.is_none_or(|s| front.chunk.saturating_sub(s.chunk) >= CURSOR_LAG_MAX) {
             self.settle(target.policy, Changes::default()).await?;
         }
-        let back = self.run_parked(target, at).await?;
+        let back = self.run_parked(target).await?;
         Ok(match (forth, back) {
             (_, Next::Down(reason, until)) => Next::Down(reason, until),
             (Next::Nothing, Next::Nothing) => Next::Nothing,
@@ -242,7 +242,8 @@ impl Worker {
             Some(waiting) => fresh.into_iter().for_each(|subject| waiting.add(subject, 1, at)),
             None => self.waiting = Some(Waiting::open(&self.core.store, self.tag)?),
         }
-        let same = |(kind, domain, _): &(DestinationKind, String, Sink)| *kind == destination.kind && *domain == destination.domain;
+        let same =
+            |(kind, domain, _): &(DestinationKind, String, Sink)| *kind == destination.kind && *domain == destination.domain;
         if !self.sink.as_ref().is_some_and(same) {
             self.sink = None;
             let sink = Sink::open(&self.core, destination, &self.memo)?;
@@ -252,14 +253,14 @@ impl Worker {
     }
 
     /// While the destination is down, what has waited for too long is given up without another try.
-    async fn give_up_old(&mut self, target: Target<'_>, at: Millis) -> Result<(), Fault> {
+    async fn give_up_old(&mut self, target: Target<'_>) -> Result<(), Fault> {
         if self.failures == 0 {
             return Ok(());
         }
         let mut changes = Changes::default();
         for (number, item) in self.window.pending() {
-            if item.is_too_old(target.destination.retry_days, at) {
-                changes.bury(&self.core, &self.id, item, "too_old", at);
+            if item.is_too_old(target.destination.retry_days, target.at) {
+                changes.bury(&self.core.vault, target, item, "too_old");
                 changes.done.push(number);
             }
         }
@@ -269,17 +270,17 @@ impl Worker {
         Ok(())
     }
 
-    async fn run_window(&mut self, target: Target<'_>, at: Millis) -> Result<Next, Fault> {
-        if let Some(full) = self.queue_behind(target, at).await? {
+    async fn run_window(&mut self, target: Target<'_>) -> Result<Next, Fault> {
+        if let Some(full) = self.queue_behind(target).await? {
             return Ok(full);
         }
         let Some((kind, domain, mut sink)) = self.sink.take() else { return Ok(Next::Nothing) };
-        let outcome = self.run_window_into(&mut sink, target, at).await;
+        let outcome = self.run_window_into(&mut sink, target).await;
         self.sink = Some((kind, domain, sink));
         outcome
     }
 
-    async fn run_window_into(&mut self, sink: &mut Sink, target: Target<'_>, at: Millis) -> Result<Next, Fault> {
+    async fn run_window_into(&mut self, sink: &mut Sink, target: Target<'_>) -> Result<Next, Fault> {
         if let Sink::Files(files) = sink {
             let mut names: Vec<String> = self.window.pending().map(|(_, item)| files.name(item.received_at)).collect();
             names.dedup();
@@ -303,7 +304,7 @@ impl Worker {
             self.rise();
         }
         let mut changes = Changes { batch, memo, ..Changes::default() };
-        let kept = self.digest(&ran, target.destination, at, &mut changes);
+        let kept = self.digest(&ran, target, &mut changes);
         let positions = self.settle(target.policy, changes).await?;
         if let Some(staged) = staged {
             core.profiles.learn(&staged, &positions);
@@ -360,44 +361,9 @@ impl Worker {
         if self.core.policy.current().destination(&self.id).is_some_and(|(_, d)| d.is_on()) {
             return false;
         }
-        retire(&self.core, &self.id);
+        retire::retire(&self.core, &self.id);
         self.core.shared.leave(&self.id);
         running.retain(|r| r.id != self.id);
         true
     }
-}
-
-/// A destination that is off has no cursor and holds nothing back.
-fn retire(core: &Core, id: &str) {
-    let at = core.clock.now();
-    let outcome = dead::bury(core, id, at).and_then(|()| {
-        let mut batch = Batch::default();
-        CURSORS.delete(&mut batch, &Name(id.to_owned()));
-        core.store.commit_blocking(batch).map(drop)
-    });
-    if let Err(error) = outcome {
-        tracing::warn!(destination = id, %error, "a destination that is off still has a cursor");
-    }
-}
-
-/// Retires destinations that were switched off while nobody worked for them. In a thread of its own, because it waits for the
-/// store.
-pub(super) fn retire_others(core: &Arc<Core>, running: &Arc<Mutex<Vec<Running>>>) -> Result<(), Error> {
-    let known: Vec<String> = CURSORS.scan(&core.store, &[], None, 1024)?.into_iter().map(|(Name(id), _)| id).collect();
-    let off = |id: &String| !core.policy.current().destination(id).is_some_and(|(_, d)| d.is_on());
-    let ids: Vec<String> = known.into_iter().filter(off).filter(|id| !running.lock().iter().any(|r| r.id == *id)).collect();
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let (core, running) = (Arc::clone(core), Arc::clone(running));
-    std::thread::Builder::new().name(String::from("retire")).spawn(move || {
-        for id in ids {
-            let running = running.lock();
-            let on = core.policy.current().destination(&id).is_some_and(|(_, d)| d.is_on());
-            if !on && !running.iter().any(|r| r.id == id) {
-                retire(&core, &id);
-            }
-        }
-    })?;
-    Ok(())
 }

@@ -112,12 +112,21 @@ pub struct LookupAnswer {
         (status = 404, description = "There is no such customer here.", body = ProblemBody<'static>),
         (status = 422, description = "A parameter is missing or wrong; `field` names it.", body = ProblemBody<'static>)),
     security(("secret_key" = ["profiles:read"])))]
-pub async fn show(req: HttpRequest, app: web::Data<App>, path: web::Path<String>, wish: web::Query<Wish>) -> Result<HttpResponse, Problem> {
+pub async fn show(
+    req: HttpRequest,
+    app: web::Data<App>,
+    path: web::Path<String>,
+    wish: web::Query<Wish>,
+) -> Result<HttpResponse, Problem> {
     auth::secret(&req, &app, Scope::ProfilesRead).await?;
     let policy = app.policy.current();
     let purpose = purpose(&policy, wish.purpose.as_deref())?;
     let limit = events(wish.limit.as_deref())?;
-    let before = wish.before.as_deref().map(|b| Before::parse(b).ok_or_else(|| Problem::field(Code::InvalidField, "before"))).transpose()?;
+    let before = wish
+        .before
+        .as_deref()
+        .map(|b| Before::parse(b).ok_or_else(|| Problem::field(Code::InvalidField, "before")))
+        .transpose()?;
     let id = CustomerId::parse(&path).ok_or_else(|| Problem::new(Code::NotFound))?;
     let at = app.clock.now();
     let app = app.into_inner();
@@ -151,6 +160,7 @@ pub async fn lookup(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
 }
 
 /// A checked question.
+#[derive(Clone, Copy)]
 struct Asked {
     purpose: usize,
     limit: usize,
@@ -240,7 +250,11 @@ impl Lookup {
                 return Err(Problem::field(Code::InvalidField, "purpose").detail("must be text"));
             }
         };
-        if fields.is_empty() { Ok(Self { identifiers, purpose }) } else { Err(Problem::field(Code::InvalidField, "body").detail("there are only identifiers and purpose")) }
+        if fields.is_empty() {
+            Ok(Self { identifiers, purpose })
+        } else {
+            Err(Problem::field(Code::InvalidField, "body").detail("there are only identifiers and purpose"))
+        }
     }
 }
 

@@ -143,7 +143,8 @@ impl Profiles {
             for chunk in chunks {
                 let mut header = Header::default();
                 for bytes in chunk.entries.iter() {
-                    let damaged = || store::Error::Damaged { what: String::from("an entry of the profile store is of no known form") };
+                    let damaged =
+                        || store::Error::Damaged { what: String::from("an entry of the profile store is of no known form") };
                     header.add(&Entry::decode(bytes).ok_or_else(damaged)?);
                 }
                 index.learn(chunk.id, header.newest, &header.purposes, &header.subjects);

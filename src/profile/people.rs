@@ -105,7 +105,10 @@ impl Gathering<'_> {
         while let Some(subject) = found.get(next).copied() {
             next += 1;
             for other in self.directory.linkers_of(subject) {
-                if found.len() < SUBJECTS_MAX && !found.contains(&other) && self.consents.joined(other, self.policy, self.at) == head {
+                if found.len() < SUBJECTS_MAX
+                    && !found.contains(&other)
+                    && self.consents.joined(other, self.policy, self.at) == head
+                {
                     found.push(other);
                 }
             }

@@ -119,12 +119,15 @@ fn check(house: &House, server: &Server, model: &Model) -> Result<(), TestCaseEr
     // After a withdrawal was acknowledged nothing of that person is begun; one request may have been under way.
     for (user, calls) in &model.withdrawn {
         let calls = usize::try_from(*calls).unwrap_or(0);
-        let late = server.calls().iter().skip(calls).filter(|c| model.events[usize::try_from(c.n()).unwrap_or(0)].0 == *user).count();
+        let late =
+            server.calls().iter().skip(calls).filter(|c| model.events[usize::try_from(c.n()).unwrap_or(0)].0 == *user).count();
         prop_assert!(late <= 1, "user {} withdrew and {} events were sent", user, late);
     }
     // The other destination got each event once, whatever happened here.
     let filed = house.in_files("archive");
-    let expected: Vec<u64> = (0..model.events.len() as u64).filter(|n| filed.contains(n) || !model.withdrawn.contains_key(&model.events[usize::try_from(*n).unwrap_or(0)].0)).collect();
+    let expected: Vec<u64> = (0..model.events.len() as u64)
+        .filter(|n| filed.contains(n) || !model.withdrawn.contains_key(&model.events[usize::try_from(*n).unwrap_or(0)].0))
+        .collect();
     prop_assert_eq!(filed, expected);
     Ok(())
 }

@@ -31,7 +31,8 @@ async fn an_allowed_event_reaches_every_destination_in_its_form() {
     let secret = house.forwarder.webhook_secret(&destination).unwrap();
     let key = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, secret.strip_prefix("whsec_").unwrap()).unwrap();
     let signed = format!("{}.{}.{}", call.headers["webhook-id"], call.headers["webhook-timestamp"], call.body);
-    let tag = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, &call.headers["webhook-signature"][3..]).unwrap();
+    let tag =
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, &call.headers["webhook-signature"][3..]).unwrap();
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key);
     // The body is compared as it was sent, and the object's members keep their order only as text.
     if ring::hmac::verify(&key, signed.as_bytes(), &tag).is_err() {
@@ -88,7 +89,8 @@ async fn a_dead_destination_delays_no_other_and_gets_everything_when_it_is_back(
     let gone = takes_all();
     let dead_url = "http://127.0.0.1:9/";
     let slow = Server::start(|_, _| Reply::Hang);
-    let house = House::new(vec![webhook("gone", dead_url), webhook("slow", &slow.url), webhook("well", &gone.url), file("archive")]);
+    let house =
+        House::new(vec![webhook("gone", dead_url), webhook("slow", &slow.url), webhook("well", &gone.url), file("archive")]);
     house.grant("erika").await;
     for n in 0..40 {
         house.send("erika", n).await;
@@ -282,7 +284,9 @@ async fn a_stop_in_the_middle_loses_nothing() {
 
 #[tokio::test]
 async fn a_poisoned_event_does_not_starve_those_behind_it() {
-    let server = Server::start(|body, _| if body["properties"]["n"].as_u64() < Some(40) { Reply::Status(500) } else { Reply::Status(200) });
+    let server = Server::start(
+        |body, _| if body["properties"]["n"].as_u64() < Some(40) { Reply::Status(500) } else { Reply::Status(200) },
+    );
     let house = House::new(vec![webhook("hook", &server.url)]);
     for n in 0..60 {
         let user = format!("user-{n}");
