@@ -204,7 +204,12 @@ async fn connection(plan: &Plan, next: &std::cell::Cell<u64>, began: Instant) ->
                 let text = &answer[..have];
                 let Some(head) = text.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
                 let head_text = String::from_utf8_lossy(&text[..head]).to_ascii_lowercase();
-                let length: usize = head_text.split("content-length: ").nth(1).and_then(|v| v.split("\r\n").next()).and_then(|v| v.trim().parse().ok()).unwrap_or(0);
+                let length: usize = head_text
+                    .split("content-length: ")
+                    .nth(1)
+                    .and_then(|v| v.split("\r\n").next())
+                    .and_then(|v| v.trim().parse().ok())
+                    .unwrap_or(0);
                 if have >= head + 4 + length {
                     return text.starts_with(b"HTTP/1.1 20");
                 }
@@ -278,7 +283,9 @@ fn drive_server(server: &Server, kind: &str, seconds: u64, subjects: u64, salt: 
     let output = load.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let fields: Vec<f64> = text.split_whitespace().map(|f| f.parse().unwrap()).collect();
-    let [requests, errors, elapsed, p50_us, p99_us] = fields[..] else { panic!("load said {text:?} {}", String::from_utf8_lossy(&output.stderr)) };
+    let [requests, errors, elapsed, p50_us, p99_us] = fields[..] else {
+        panic!("load said {text:?} {}", String::from_utf8_lossy(&output.stderr))
+    };
     if errors > 0.0 {
         println!("  !! {errors} of {requests} requests were not answered with 2xx");
     }
@@ -316,7 +323,11 @@ fn print(name: &str, o: &Outcome, floor: Option<&Outcome>) {
         o.p99_us / 1000.0,
         o.cpu_us,
         o.written,
-        floor.map_or(String::new(), |f| format!("  rate/floor {}  cpu floor/ours {}", ratio(o.events_s, f.events_s), ratio(f.cpu_us, o.cpu_us))),
+        floor.map_or(String::new(), |f| format!(
+            "  rate/floor {}  cpu floor/ours {}",
+            ratio(o.events_s, f.events_s),
+            ratio(f.cpu_us, o.cpu_us)
+        )),
     );
 }
 
@@ -345,7 +356,9 @@ fn compare(args: &[String]) {
 
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut ours = pinned(0, Path::new(env!("CARGO_BIN_EXE_pforte")));
-    ours.current_dir(folder.path()).args(["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--log", "error", "--policies"]).arg(root.join("policies"));
+    ours.current_dir(folder.path())
+        .args(["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--log", "error", "--policies"])
+        .arg(root.join("policies"));
     let gate = Server::start(ours);
     let rss_empty = gate.figure("status", "VmRSS");
     let consent = drive_server(&gate, "consent", 3600, subjects, 0);
@@ -357,7 +370,11 @@ fn compare(args: &[String]) {
     print("floor, batch of 100", &floor_batch, None);
     print("pforte, batch of 100", &batch, Some(&floor_batch));
     print("pforte, decisions", &consent, None);
-    println!("bytes written per payload byte: single {:.2}, batch {:.2}", single.written / body.len() as f64, batch.written / body.len() as f64);
+    println!(
+        "bytes written per payload byte: single {:.2}, batch {:.2}",
+        single.written / body.len() as f64,
+        batch.written / body.len() as f64
+    );
     println!(
         "memory: {:.0} MB empty, {:.0} MB with {subjects} subjects ({:.0} B each), {:.0} MB at the end, peak {:.0} MB",
         rss_empty / 1024.0,

@@ -75,7 +75,9 @@ impl App {
         let policy = Handle::new(policy);
         let store = match store {
             Some(store) => store,
-            None => Store::open(&config.data, store::Options { cache_bytes: config.cache_mib << 20, ..store::Options::default() })?,
+            None => {
+                Store::open(&config.data, store::Options { cache_bytes: config.cache_mib << 20, ..store::Options::default() })?
+            }
         };
         let vault = Arc::new(Vault::open(&config.keys, &store, &chance)?);
         let directory = Arc::new(Directory::open(&store)?);

@@ -22,9 +22,7 @@ fn anybody(cfg: &mut ServiceConfig) {
 
 /// Websites, apps and tills, with a public write key: consent. Events are in `intake::http`.
 fn websites(cfg: &mut ServiceConfig) {
-    cfg.service(
-        resource("/v1/consents").route(post().to(consent::http::record)).route(get().to(consent::http::show)),
-    );
+    cfg.service(resource("/v1/consents").route(post().to(consent::http::record)).route(get().to(consent::http::show)));
 }
 
 /// Systems of the company, with a secret key.
@@ -39,9 +37,7 @@ fn systems(cfg: &mut ServiceConfig) {
 /// Operators, with the operator token or a key of scope `operate`.
 fn operators(cfg: &mut ServiceConfig) {
     cfg.service(
-        scope("/v1/dead-letters")
-            .route("", get().to(forward::http::list))
-            .route("/replay", post().to(forward::http::replay)),
+        scope("/v1/dead-letters").route("", get().to(forward::http::list)).route("/replay", post().to(forward::http::replay)),
     )
     .route("/v1/policy/reload", post().to(site::reload_policy));
 }

@@ -177,14 +177,19 @@ fn compare(got: &DestinationExplanation, expected: Option<&Expectation>, wrong: 
     match (expected.map(|e| e.withheld.as_deref()), got.outcome) {
         (None | Some(Some(_)), Outcome::Forward) => wrong.push(format!("{name}: it goes there, and must not")),
         (Some(None), Outcome::Withhold) => wrong.push(format!("{name}: it stays ({reason}), and must go")),
-        (Some(Some(code)), Outcome::Withhold) if code != reason => wrong.push(format!("{name}: it stays for {reason}, not for {code}")),
+        (Some(Some(code)), Outcome::Withhold) if code != reason => {
+            wrong.push(format!("{name}: it stays for {reason}, not for {code}"))
+        }
         (None | Some(Some(_)), Outcome::Withhold) | (Some(None), Outcome::Forward) => {}
     }
     let (Some(expected), Some(event)) = (expected, &got.event) else { return };
     let at = |path: &str| event.pointer(&format!("/{path}"));
     for (path, value) in &expected.has {
         if at(path) != Some(value) {
-            wrong.push(format!("{name}: {path} is {}, not {value}", at(path).map_or_else(|| String::from("missing"), Value::to_string)));
+            wrong.push(format!(
+                "{name}: {path} is {}, not {value}",
+                at(path).map_or_else(|| String::from("missing"), Value::to_string)
+            ));
         }
     }
     for path in expected.present.iter().filter(|path| at(path).is_none()) {

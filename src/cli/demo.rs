@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::clock::Chance;
 use crate::cli::client::Gateway;
 use crate::cli::explain;
+use crate::clock::Chance;
 use crate::config::Remote;
 
 /// How often the profile store is asked for an event that was just accepted, 20 ms apart.
@@ -96,8 +96,12 @@ impl Stage {
                 "products": [{"product_id": "4001234567890", "name": "Château Exemple 2019", "quantity": 3, "price": 18.9}]}}))?;
 
         self.step("The same evening, tablet. She signs in to the app.");
-        self.event("wk_app", "app", &json!({"type": "identify", "anonymousId": e.tablet, "userId": e.user_id,
-            "traits": {"email": e.email, "name": "Erika Muster", "loyaltyCard": e.card}}))
+        self.event(
+            "wk_app",
+            "app",
+            &json!({"type": "identify", "anonymousId": e.tablet, "userId": e.user_id,
+            "traits": {"email": e.email, "name": "Erika Muster", "loyaltyCard": e.card}}),
+        )
     }
 
     fn ending(&mut self) -> anyhow::Result<ExitCode> {
@@ -112,7 +116,10 @@ impl Stage {
 
         self.step("She withdraws personalisation, and clicks the same link once more.");
         let e = self.erika.copy();
-        self.decide("wk_app", &json!({"userId": e.user_id, "method": "portal", "language": "de", "decisions": {"personalization": "denied"}}))?;
+        self.decide(
+            "wk_app",
+            &json!({"userId": e.user_id, "method": "portal", "language": "de", "decisions": {"personalization": "denied"}}),
+        )?;
         let click = self.click();
         self.event("wk_newsletter", "newsletter", &click)?;
         let after = self.profile(0)?;
@@ -134,7 +141,12 @@ impl Stage {
     }
 
     fn event(&self, key: &str, source: &str, event: &Value) -> anyhow::Result<()> {
-        let what = event.get("event").or_else(|| event.get("name")).or_else(|| event.get("type")).and_then(Value::as_str).unwrap_or_default();
+        let what = event
+            .get("event")
+            .or_else(|| event.get("name"))
+            .or_else(|| event.get("type"))
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         self.say(&format!("   sent by {source}: {what}"));
         let body = json!({"source": source, "event": event, "language": self.language});
         for line in explain::lines(&self.gateway.ask("POST", "/v1/explain", Some(&body))?) {
@@ -181,7 +193,12 @@ impl Stage {
         for event in profile.get("events").and_then(Value::as_array).into_iter().flatten() {
             let name = event.get("event").or_else(|| event.get("name")).or_else(|| event.get("type")).and_then(Value::as_str);
             let email = event.pointer("/identifiers/email/value").and_then(Value::as_str).map(|v| format!("  e-mail as {v}"));
-            self.say(&format!("   event    {:<20} {}{}", name.unwrap_or_default(), text(event, "source"), email.unwrap_or_default()));
+            self.say(&format!(
+                "   event    {:<20} {}{}",
+                name.unwrap_or_default(),
+                text(event, "source"),
+                email.unwrap_or_default()
+            ));
         }
     }
 

@@ -80,9 +80,8 @@ fn check(folder: &Folder) -> ExitCode {
 }
 
 fn show(folder: &Folder, as_json: bool) -> anyhow::Result<ExitCode> {
-    let policy = policy::load(&folder.policies).map_err(|findings| {
-        anyhow::anyhow!("{}", findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })?;
+    let policy = policy::load(&folder.policies)
+        .map_err(|findings| anyhow::anyhow!("{}", findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     if as_json {
         say(&serde_json::to_string_pretty(&summary(&policy))?);
         return Ok(ExitCode::SUCCESS);

@@ -107,7 +107,11 @@ pub async fn record(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
     responses((status = 200, description = "What stands.", body = ConsentsAnswer),
         (status = 401, description = "No or an unknown key.", body = crate::error::ProblemBody<'static>)),
     security(("write_key" = []), ("secret_key" = ["consents:read"])))]
-pub async fn show(req: HttpRequest, app: web::Data<App>, query: web::Query<BTreeMap<String, String>>) -> Result<HttpResponse, Problem> {
+pub async fn show(
+    req: HttpRequest,
+    app: web::Data<App>,
+    query: web::Query<BTreeMap<String, String>>,
+) -> Result<HttpResponse, Problem> {
     let policy = app.policy.current();
     let mut stated = Vec::new();
     let mut others = false;
@@ -115,7 +119,8 @@ pub async fn show(req: HttpRequest, app: web::Data<App>, query: web::Query<BTree
         if name.eq_ignore_ascii_case("writekey") {
             continue;
         }
-        let kind = kind_named(&policy, name).ok_or_else(|| Problem::field(Code::InvalidField, "query").detail("the policy has no such identifier type"))?;
+        let kind = kind_named(&policy, name)
+            .ok_or_else(|| Problem::field(Code::InvalidField, "query").detail("the policy has no such identifier type"))?;
         others |= policy.identifiers.get(kind).is_some_and(|t| t.kind != IdentifierKind::Device);
         stated.push(identifier(&app, &policy, kind, value, "query")?);
     }
@@ -192,7 +197,9 @@ fn order(app: &App, policy: &Arc<Policy>, source: usize, body: RecordConsent) ->
         identifiers.push(identifier(app, policy, kind, &value, name)?);
     }
     if body.identifiers.len() > limit::IDENTIFIERS_MAX {
-        return Err(Problem::field(Code::InvalidField, "identifiers").detail(format!("at most {} are taken", limit::IDENTIFIERS_MAX)));
+        return Err(
+            Problem::field(Code::InvalidField, "identifiers").detail(format!("at most {} are taken", limit::IDENTIFIERS_MAX))
+        );
     }
     for (name, value) in &body.identifiers {
         let kind = kind_named(policy, name)
@@ -231,7 +238,8 @@ fn kind_named(policy: &Policy, name: &str) -> Option<usize> {
 
 fn identifier(app: &App, policy: &Policy, kind: usize, value: &str, field: &str) -> Result<Identifier, Problem> {
     let id = policy.identifiers.get(kind).map_or("", |t| t.id.as_str());
-    identity::parse(policy, &app.vault, id, value).map_err(|refusal| Problem::field(Code::InvalidField, field).detail(refusal.to_string()))
+    identity::parse(policy, &app.vault, id, value)
+        .map_err(|refusal| Problem::field(Code::InvalidField, field).detail(refusal.to_string()))
 }
 
 fn decisions(policy: &Policy, raw: &Map<String, Value>) -> Result<Vec<(usize, bool)>, Problem> {
@@ -304,14 +312,20 @@ impl RecordConsent {
             write_key: None,
         };
         for (name, value) in fields {
-            let wrong = |what: &str| Problem::field(Code::InvalidField, speakable(&name).unwrap_or("body")).detail(format!("must be {what}"));
+            let wrong = |what: &str| {
+                Problem::field(Code::InvalidField, speakable(&name).unwrap_or("body")).detail(format!("must be {what}"))
+            };
             if value.is_null() {
                 continue;
             }
             let slot = match name.as_str() {
                 "identifiers" | "decisions" => {
                     let Value::Object(map) = value else { return Err(wrong("an object")) };
-                    if name == "identifiers" { read.identifiers = map } else { read.decisions = map }
+                    if name == "identifiers" {
+                        read.identifiers = map
+                    } else {
+                        read.decisions = map
+                    }
                     continue;
                 }
                 "anonymousId" => &mut read.anonymous_id,
@@ -324,7 +338,11 @@ impl RecordConsent {
                 "at" | "time" | "timestamp" | "expiresAt" | "givenAt" => {
                     return Err(Problem::field(Code::InvalidField, name).detail("times are the server's"));
                 }
-                _ => return Err(Problem::field(Code::InvalidField, speakable(&name).unwrap_or("body")).detail("there is no such field")),
+                _ => {
+                    return Err(
+                        Problem::field(Code::InvalidField, speakable(&name).unwrap_or("body")).detail("there is no such field")
+                    );
+                }
             };
             *slot = Some(text(&value).ok_or_else(|| wrong("text"))?);
         }

@@ -180,7 +180,10 @@ mod blinds {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Blind>, D::Error> {
-        Vec::<String>::deserialize(from)?.iter().map(|text| super::blind(text).ok_or_else(|| D::Error::custom("not a blind"))).collect()
+        Vec::<String>::deserialize(from)?
+            .iter()
+            .map(|text| super::blind(text).ok_or_else(|| D::Error::custom("not a blind")))
+            .collect()
     }
 }
 
@@ -199,7 +202,9 @@ mod stands_by_blind {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Blind, Stands>, D::Error> {
         let map = BTreeMap::<String, Stands>::deserialize(from)?;
-        map.into_iter().map(|(text, stands)| super::blind(&text).map(|b| (b, stands)).ok_or_else(|| D::Error::custom("not a blind"))).collect()
+        map.into_iter()
+            .map(|(text, stands)| super::blind(&text).map(|b| (b, stands)).ok_or_else(|| D::Error::custom("not a blind")))
+            .collect()
     }
 }
 

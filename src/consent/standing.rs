@@ -164,7 +164,8 @@ impl Memory {
 fn note(map: &mut HashMap<u32, Ends>, of: u32, stands: &Stands, policy: &Policy) {
     let ends = ends(stands, policy);
     let together = ends.windows(2).all(|w| matches!(w, [(_, a), (_, b)] if a == b));
-    let all = stands.iter().filter(|(p, Stand(state, ..))| *state == State::Granted && policy.purpose(p).is_some()).count() == ends.len();
+    let all = stands.iter().filter(|(p, Stand(state, ..))| *state == State::Granted && policy.purpose(p).is_some()).count()
+        == ends.len();
     if together && all {
         map.remove(&of);
     } else {

@@ -37,7 +37,8 @@ impl House {
     }
 
     fn identifiers(&self, who: &[(&str, &str)]) -> Vec<Identifier> {
-        let mut all: Vec<Identifier> = who.iter().map(|(k, v)| identity::parse(&self.policy, &self.vault, k, v).unwrap()).collect();
+        let mut all: Vec<Identifier> =
+            who.iter().map(|(k, v)| identity::parse(&self.policy, &self.vault, k, v).unwrap()).collect();
         all.sort_by_key(|i| i.kind);
         all
     }
@@ -97,23 +98,27 @@ const UE: &[(&str, &str)] = &[("user_id", "u1"), ("email", "erika@muster.de")];
 #[test]
 fn a_grant_never_travels_and_a_refusal_always_does() {
     // Decisions (who, yes), what was stated together, and for whom "analytics" must then be allowed.
-    type Row = (&'static [(&'static [(&'static str, &'static str)], bool)], &'static [&'static [(&'static str, &'static str)]], [bool; 4]);
+    type Row = (
+        &'static [(&'static [(&'static str, &'static str)], bool)],
+        &'static [&'static [(&'static str, &'static str)]],
+        [bool; 4],
+    );
     let rows: &[Row] = &[
         //                                                    D      U      DU     E
-        (&[], &[DU, UE],                                     [false, false, false, false]),
-        (&[(D, true)], &[],                                  [true, false, true, false]),
-        (&[(D, true)], &[DU],                                [true, false, true, false]),
-        (&[(U, true)], &[DU, UE],                            [false, true, true, false]),
-        (&[(D, true), (U, true)], &[DU],                     [true, true, true, false]),
-        (&[(D, true), (U, false)], &[],                      [true, false, false, false]),
-        (&[(D, true), (U, false)], &[DU],                    [false, false, false, false]),
-        (&[(D, false), (U, true)], &[DU],                    [false, true, false, false]),
-        (&[(E, true)], &[UE],                                [false, false, false, true]),
-        (&[(E, true), (U, false)], &[UE],                    [false, false, false, false]),
-        (&[(UE, true)], &[],                                 [false, true, true, true]),
-        (&[(UE, true), (U, false)], &[DU],                   [false, false, false, false]),
-        (&[(U, false), (U, true)], &[DU, UE],                [false, true, true, false]),
-        (&[(U, true), (E, false)], &[UE],                    [false, true, true, false]),
+        (&[], &[DU, UE], [false, false, false, false]),
+        (&[(D, true)], &[], [true, false, true, false]),
+        (&[(D, true)], &[DU], [true, false, true, false]),
+        (&[(U, true)], &[DU, UE], [false, true, true, false]),
+        (&[(D, true), (U, true)], &[DU], [true, true, true, false]),
+        (&[(D, true), (U, false)], &[], [true, false, false, false]),
+        (&[(D, true), (U, false)], &[DU], [false, false, false, false]),
+        (&[(D, false), (U, true)], &[DU], [false, true, false, false]),
+        (&[(E, true)], &[UE], [false, false, false, true]),
+        (&[(E, true), (U, false)], &[UE], [false, false, false, false]),
+        (&[(UE, true)], &[], [false, true, true, true]),
+        (&[(UE, true), (U, false)], &[DU], [false, false, false, false]),
+        (&[(U, false), (U, true)], &[DU, UE], [false, true, true, false]),
+        (&[(U, true), (E, false)], &[UE], [false, true, true, false]),
     ];
     for (number, (decisions, told, expected)) in rows.iter().enumerate() {
         let mut house = House::new();
@@ -163,7 +168,10 @@ fn a_refusal_after_a_grant_is_a_withdrawal() {
     assert_eq!(house.decide(D, &[("analytics", false)], NOON + 2).states["analytics"], State::Withdrawn);
     let subject = house.directory.subject(house.directory.owner(house.identifiers(D)[0].blind).unwrap());
     let history = house.consents.history(subject).unwrap();
-    assert_eq!(history.iter().map(|d| d.states["analytics"]).collect::<Vec<_>>(), [State::Denied, State::Granted, State::Withdrawn]);
+    assert_eq!(
+        history.iter().map(|d| d.states["analytics"]).collect::<Vec<_>>(),
+        [State::Denied, State::Granted, State::Withdrawn]
+    );
     let notice = history[0].notice.as_ref().unwrap();
     assert_eq!((notice.id.as_str(), notice.language.as_str()), ("web-banner", "de"));
     assert_eq!(notice.hash, house.policy.notice("web-banner").unwrap().languages["de"].hash);
@@ -206,7 +214,13 @@ fn decisions_at_the_same_moment_lose_none() {
 #[test]
 fn histories_are_joined_only_when_both_ends_allow_it() {
     let link = "identity_linking";
-    let rows = [(None, None, false), (Some(true), None, false), (None, Some(true), false), (Some(true), Some(true), true), (Some(true), Some(false), false)];
+    let rows = [
+        (None, None, false),
+        (Some(true), None, false),
+        (None, Some(true), false),
+        (Some(true), Some(true), true),
+        (Some(true), Some(false), false),
+    ];
     for (device, person, joined) in rows {
         let house = House::new();
         house.tell(&[("device", "laptop"), ("email", "erika@muster.de")]);
@@ -256,7 +270,10 @@ fn a_sealed_record_cannot_be_given_to_somebody_else() {
 #[test]
 fn nothing_readable_is_stored() {
     let house = House::new();
-    let order = Order { actor: Some(String::from("kanarienvogel")), ..house.order(&[("email", "kanarienvogel@muster.de")], &[("analytics", true)], NOON) };
+    let order = Order {
+        actor: Some(String::from("kanarienvogel")),
+        ..house.order(&[("email", "kanarienvogel@muster.de")], &[("analytics", true)], NOON)
+    };
     wait(house.consents.record(order)).unwrap();
     for (key, value) in house.store.scan(&[], None, 1000).unwrap() {
         for bytes in [key, value] {

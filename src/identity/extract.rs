@@ -26,7 +26,13 @@ pub fn extract(event: &Event<'_>, policy: &Policy, vault: &Vault) -> Stated {
     stated
 }
 
-fn take(stated: &mut Stated, (kind, typed): (usize, &IdentifierType), path: &str, value: &str, (policy, vault): (&Policy, &Vault)) {
+fn take(
+    stated: &mut Stated,
+    (kind, typed): (usize, &IdentifierType),
+    path: &str,
+    value: &str,
+    (policy, vault): (&Policy, &Vault),
+) {
     match normalise(typed, &policy.controller.country, value) {
         Ok(value) => {
             let blind = vault.blind(&typed.id, &value);

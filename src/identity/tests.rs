@@ -73,7 +73,8 @@ fn however_it_is_typed_it_is_one_identifier() {
         let blinds: BTreeSet<Blind> = forms.iter().map(|f| house.identifier(kind, f).blind).collect();
         assert_eq!(blinds.len(), 1, "{kind} {forms:?}");
     }
-    let different = [("email", "e.rika@gmail.com", "erika@gmail.com"), ("email", "erika+a@x.de", "erika@x.de"), ("user_id", "A", "a")];
+    let different =
+        [("email", "e.rika@gmail.com", "erika@gmail.com"), ("email", "erika+a@x.de", "erika@x.de"), ("user_id", "A", "a")];
     for (kind, a, b) in different {
         assert_ne!(house.identifier(kind, a).blind, house.identifier(kind, b).blind, "{a} is not {b}");
     }
@@ -159,8 +160,16 @@ fn links_of_an_event_that_is_not_kept_join_only_who_is_known() {
     house.admit(&[("device", "d1")]);
     let before = house.directory.figures();
     let mut batch = Batch::default();
-    assert!(house.directory.admit_links_only(&house.stated(&[("user_id", "new"), ("device", "d1")]), &house.policy, &mut batch).is_none());
-    let plan = house.directory.admit_links_only(&house.stated(&[("user_id", "u1"), ("device", "d1")]), &house.policy, &mut batch).unwrap();
+    assert!(
+        house
+            .directory
+            .admit_links_only(&house.stated(&[("user_id", "new"), ("device", "d1")]), &house.policy, &mut batch)
+            .is_none()
+    );
+    let plan = house
+        .directory
+        .admit_links_only(&house.stated(&[("user_id", "u1"), ("device", "d1")]), &house.policy, &mut batch)
+        .unwrap();
     house.store.commit_blocking(batch).unwrap();
     house.directory.learn(&plan);
     let after = house.directory.figures();
@@ -171,7 +180,8 @@ fn links_of_an_event_that_is_not_kept_join_only_who_is_known() {
 fn threads_that_meet_the_same_person_make_one_owner() {
     let house = House::new();
     let owners: Vec<SubjectId> = std::thread::scope(|scope| {
-        let runs: Vec<_> = (0..8).map(|_| scope.spawn(|| house.admit(&[("user_id", "u1"), ("email", "a@muster.de")])[0])).collect();
+        let runs: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| house.admit(&[("user_id", "u1"), ("email", "a@muster.de")])[0])).collect();
         runs.into_iter().map(|run| run.join().unwrap()).collect()
     });
     assert!(owners.iter().all(|o| *o == owners[0]));

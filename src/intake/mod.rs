@@ -11,8 +11,8 @@ mod keep;
 
 use std::sync::Arc;
 
-pub use count::{Counters, Line};
 use count::Tally;
+pub use count::{Counters, Line};
 use dedupe::{Claim, Dedupe};
 use keep::Sender;
 

@@ -104,7 +104,10 @@ impl Folder {
             // What a crash left behind was never used.
             Err(_) | Ok(()) => {}
         }
-        let text = Zeroizing::new(format!("# Pforte key, 32 bytes in hex. Keep it secret and keep a copy: see README.md\n{}\n", *hex(secret)));
+        let text = Zeroizing::new(format!(
+            "# Pforte key, 32 bytes in hex. Keep it secret and keep a copy: see README.md\n{}\n",
+            *hex(secret)
+        ));
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;

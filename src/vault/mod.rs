@@ -61,7 +61,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// The store holds data, and a key is not there.
-    #[error("these data were sealed with other keys: {path:?} is missing; restore it from its copy, or start with an empty data folder")]
+    #[error(
+        "these data were sealed with other keys: {path:?} is missing; restore it from its copy, or start with an empty data folder"
+    )]
     KeyMissing {
         /// The key file that is missing.
         path: PathBuf,

@@ -156,7 +156,10 @@ fn handlers_do_not_touch_the_store() {
 
 #[test]
 fn pure_files_read_no_clock_and_do_no_input_or_output() {
-    let pure = |f: &File| !f.is_test() && (f.room == "gate" || ["decide.rs", "merge.rs", "deadline.rs", "lint.rs", "compile.rs"].contains(&f.name.as_str()));
+    let pure = |f: &File| {
+        !f.is_test()
+            && (f.room == "gate" || ["decide.rs", "merge.rs", "deadline.rs", "lint.rs", "compile.rs"].contains(&f.name.as_str()))
+    };
     let mut findings = Vec::new();
     for file in sources().iter().filter(|f| pure(f)) {
         for (at, line) in file.text.lines().enumerate() {

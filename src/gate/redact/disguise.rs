@@ -126,7 +126,8 @@ fn escapes(text: &str) -> Option<String> {
 
 fn escape(part: &str) -> Option<(char, &str)> {
     let (kind, rest) = part.split_at_checked(1)?;
-    let long = rest.strip_prefix("000").and_then(|tail| tail.get(..5)).is_some_and(|tail| tail.bytes().all(|b| b.is_ascii_hexdigit()));
+    let long =
+        rest.strip_prefix("000").and_then(|tail| tail.get(..5)).is_some_and(|tail| tail.bytes().all(|b| b.is_ascii_hexdigit()));
     let (digits, rest) = match (kind, rest.strip_prefix('{')) {
         ("u" | "U", Some(braced)) => braced.split_once('}')?,
         ("U", None) if long => rest.split_at_checked(8)?,

@@ -192,7 +192,10 @@ impl Stated {
 
     /// What a run of digits holds, if it is a number that the event states.
     pub(super) fn number_in(&self, digits: &[u8]) -> Option<Found> {
-        self.numbers.iter().find(|(number, _)| digits.windows(number.len()).any(|window| window == number)).map(|(_, found)| *found)
+        self.numbers
+            .iter()
+            .find(|(number, _)| digits.windows(number.len()).any(|window| window == number))
+            .map(|(_, found)| *found)
     }
 
     /// What a JSON number is, if the event states it as an identifier.

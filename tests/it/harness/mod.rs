@@ -135,7 +135,12 @@ impl Gateway {
 
     /// Runs another command of the binary on the same folders.
     pub(crate) fn command(&self, args: &[&str]) -> std::process::Output {
-        Command::new(env!("CARGO_BIN_EXE_pforte")).current_dir(self.folder.path()).args(args).stdin(Stdio::null()).output().unwrap()
+        Command::new(env!("CARGO_BIN_EXE_pforte"))
+            .current_dir(self.folder.path())
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
     }
 
     /// The token that commands on this machine use.
@@ -154,7 +159,11 @@ impl Gateway {
 
     /// One request on a connection of its own.
     pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n", self.address, body.len());
+        let mut head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n",
+            self.address,
+            body.len()
+        );
         for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-
 use crate::harness::Gateway;
 use crate::harness::people::{Person, arrived, basic, id, send};
 
@@ -112,7 +111,13 @@ fn a_message_that_is_sent_again_arrives_once_also_after_a_crash() {
 #[test]
 fn a_second_gateway_on_the_same_folder_is_refused_with_words() {
     let gateway = Gateway::start();
-    let second = gateway.command(&["serve", "--listen", "127.0.0.1:0", "--policies", crate::harness::project().join("policies").to_str().unwrap()]);
+    let second = gateway.command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--policies",
+        crate::harness::project().join("policies").to_str().unwrap(),
+    ]);
     assert!(!second.status.success());
     let words = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(words.contains("another pforte"), "{words}");

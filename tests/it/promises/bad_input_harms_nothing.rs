@@ -55,8 +55,18 @@ fn broken_events_are_named_and_their_neighbours_go_through() {
         (with(&|e| e["userId"] = json!("bidi\u{202e}")), "userId"),
         (with(&|e| e["timestamp"] = json!("yesterday")), "timestamp"),
         (with(&|e| e["properties"] = json!({"big": "x".repeat(33_000)})), ""),
-        (with(&|e| { e["type"] = json!("alias"); }), "previousId"),
-        (with(&|e| { e["type"] = json!("group"); }), "groupId"),
+        (
+            with(&|e| {
+                e["type"] = json!("alias");
+            }),
+            "previousId",
+        ),
+        (
+            with(&|e| {
+                e["type"] = json!("group");
+            }),
+            "groupId",
+        ),
         (json!(null), ""),
         (json!("text"), ""),
         (json!([]), ""),
@@ -73,7 +83,8 @@ fn broken_events_are_named_and_their_neighbours_go_through() {
     let rejected = answer["rejected"].as_array().unwrap();
     for (place, (event, field)) in bad.iter().enumerate() {
         let short: String = event.to_string().chars().take(120).collect();
-        let one = rejected.iter().find(|r| r["index"] == place * 2 + 1).unwrap_or_else(|| panic!("not rejected: {short}: {answer}"));
+        let one =
+            rejected.iter().find(|r| r["index"] == place * 2 + 1).unwrap_or_else(|| panic!("not rejected: {short}: {answer}"));
         assert!(one["field"].as_str().unwrap().contains(field), "{short}: {one}");
         assert!(one["code"].is_string() && one["message"].is_string());
     }
@@ -89,7 +100,8 @@ fn bodies_that_cannot_be_read_get_a_clear_error() {
     let whole = json!({"batch": [erika.does("Product Viewed")]}).to_string();
     let key = basic("wk_web");
     let json_type = ("Content-Type", "application/json");
-    let many: Vec<Value> = (0..2501).map(|i| json!({"type": "track", "event": "e", "anonymousId": "a", "messageId": format!("m{i}")})).collect();
+    let many: Vec<Value> =
+        (0..2501).map(|i| json!({"type": "track", "event": "e", "anonymousId": "a", "messageId": format!("m{i}")})).collect();
     let bomb = gzip(&vec![b' '; 300 << 20]);
     let deep = format!("{{\"batch\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     let tries: Vec<(&str, Vec<(&str, &str)>, Vec<u8>)> = vec![
@@ -111,7 +123,10 @@ fn bodies_that_cannot_be_read_get_a_clear_error() {
         let answer = gateway.request("POST", "/v1/batch", &headers, &body);
         assert!((400..500).contains(&answer.status), "{what}: {} {}", answer.status, answer.text);
         let problem = answer.json();
-        assert!(problem["code"].is_string() && problem["message"].is_string() && problem["cure"].is_string(), "{what}: {problem}");
+        assert!(
+            problem["code"].is_string() && problem["message"].is_string() && problem["cure"].is_string(),
+            "{what}: {problem}"
+        );
     }
     let nested = gateway.post("/v1/batch", &key, deep.as_bytes());
     assert!(nested.status < 500 && nested.json().get("accepted").is_none_or(|n| *n == 0), "{}", nested.text);
@@ -134,7 +149,9 @@ fn keys_and_origins_are_checked() {
     assert_eq!((post(&[]).status, post(&[]).code().as_str()), (401, "write_key_missing"));
     assert_eq!(post(&[("Authorization", &basic("wk_wrong"))]).code(), "write_key_unknown");
     let key = basic("wk_web");
-    for origin in ["https://evil.example", "http://localhost.evil.example", "null", "http://localhost@evil.example", "http://xlocalhost:80"] {
+    for origin in
+        ["https://evil.example", "http://localhost.evil.example", "null", "http://localhost@evil.example", "http://xlocalhost:80"]
+    {
         let answer = post(&[("Authorization", &key), ("Origin", origin)]);
         assert_eq!(answer.code(), "origin_not_allowed", "{origin}");
     }
@@ -152,24 +169,68 @@ fn decisions_that_make_no_sense_are_refused_by_field_and_change_nothing() {
         ("wk_web", json!({"anonymousId": erika.device, "decisions": {}, "method": "banner"}), "decisions"),
         ("wk_web", json!({"anonymousId": erika.device, "decisions": [], "method": "banner"}), "decisions"),
         ("wk_web", json!({"anonymousId": erika.device, "decisions": {"ads": "denied"}, "method": "banner"}), "decisions.ads"),
-        ("wk_web", json!({"anonymousId": erika.device, "decisions": {"analytics": true}, "method": "banner"}), "decisions.analytics"),
-        ("wk_web", json!({"anonymousId": erika.device, "decisions": {"analytics": "no"}, "method": "banner"}), "decisions.analytics"),
-        ("wk_web", json!({"anonymousId": erika.device, "decisions": {"necessary": "denied"}, "method": "banner"}), "decisions.necessary"),
+        (
+            "wk_web",
+            json!({"anonymousId": erika.device, "decisions": {"analytics": true}, "method": "banner"}),
+            "decisions.analytics",
+        ),
+        (
+            "wk_web",
+            json!({"anonymousId": erika.device, "decisions": {"analytics": "no"}, "method": "banner"}),
+            "decisions.analytics",
+        ),
+        (
+            "wk_web",
+            json!({"anonymousId": erika.device, "decisions": {"necessary": "denied"}, "method": "banner"}),
+            "decisions.necessary",
+        ),
         ("wk_web", json!({"anonymousId": erika.device, "decisions": {"analytics": "denied"}}), "method"),
         ("wk_web", json!({"anonymousId": erika.device, "decisions": {"analytics": "denied"}, "method": "telepathy"}), "method"),
         ("wk_web", json!({"anonymousId": erika.device, "decisions": {"analytics": "denied"}, "method": "spoken"}), "method"),
-        ("wk_web", json!({"anonymousId": erika.device, "decisions": {"analytics": "denied"}, "method": "banner", "notice": "other"}), "notice"),
-        ("wk_web", json!({"anonymousId": erika.device, "decisions": {"analytics": "denied"}, "method": "banner", "language": "tlh"}), "notice"),
-        ("wk_web", json!({"anonymousId": erika.device, "decisions": {"analytics": "denied"}, "method": "banner", "at": "2020-01-01"}), "at"),
+        (
+            "wk_web",
+            json!({"anonymousId": erika.device, "decisions": {"analytics": "denied"}, "method": "banner", "notice": "other"}),
+            "notice",
+        ),
+        (
+            "wk_web",
+            json!({"anonymousId": erika.device, "decisions": {"analytics": "denied"}, "method": "banner", "language": "tlh"}),
+            "notice",
+        ),
+        (
+            "wk_web",
+            json!({"anonymousId": erika.device, "decisions": {"analytics": "denied"}, "method": "banner", "at": "2020-01-01"}),
+            "at",
+        ),
         ("wk_web", json!({"anonymousId": "null", "decisions": {"analytics": "denied"}, "method": "banner"}), "anonymousId"),
         ("wk_web", json!({"anonymousId": {"a": 1}, "decisions": {"analytics": "denied"}, "method": "banner"}), "anonymousId"),
         ("wk_web", json!({"anonymousId": "a\u{0}b", "decisions": {"analytics": "denied"}, "method": "banner"}), "anonymousId"),
-        ("wk_web", json!({"anonymousId": "x".repeat(2000), "decisions": {"analytics": "denied"}, "method": "banner"}), "anonymousId"),
-        ("wk_till", json!({"identifiers": {"email": "nobody"}, "decisions": {"analytics": "denied"}, "method": "spoken"}), "identifiers.email"),
-        ("wk_till", json!({"identifiers": {"shoe": "43"}, "decisions": {"analytics": "denied"}, "method": "spoken"}), "identifiers"),
+        (
+            "wk_web",
+            json!({"anonymousId": "x".repeat(2000), "decisions": {"analytics": "denied"}, "method": "banner"}),
+            "anonymousId",
+        ),
+        (
+            "wk_till",
+            json!({"identifiers": {"email": "nobody"}, "decisions": {"analytics": "denied"}, "method": "spoken"}),
+            "identifiers.email",
+        ),
+        (
+            "wk_till",
+            json!({"identifiers": {"shoe": "43"}, "decisions": {"analytics": "denied"}, "method": "spoken"}),
+            "identifiers",
+        ),
         ("wk_till", json!({"identifiers": "me", "decisions": {"analytics": "denied"}, "method": "spoken"}), "identifiers"),
-        ("wk_till", json!({"identifiers": {"loyalty_card": "DE-1"}, "decisions": {"analytics": "denied"}, "method": "spoken", "actor": "x".repeat(65)}), "actor"),
-        ("wk_web", json!({"anonymousId": erika.device, "decisions": {"analytics": "denied"}, "method": "banner", "colour": "red"}), "colour"),
+        (
+            "wk_till",
+            json!({"identifiers": {"loyalty_card": "DE-1"}, "decisions": {"analytics": "denied"}, "method": "spoken", "actor": "x".repeat(65)}),
+            "actor",
+        ),
+        (
+            "wk_web",
+            json!({"anonymousId": erika.device, "decisions": {"analytics": "denied"}, "method": "banner", "colour": "red"}),
+            "colour",
+        ),
     ];
     for (key, body, field) in tries {
         let answer = gateway.post("/v1/consents", &basic(key), body.to_string().as_bytes());
@@ -186,7 +247,14 @@ fn decisions_that_make_no_sense_are_refused_by_field_and_change_nothing() {
 fn clocks_that_are_years_off_neither_break_nor_lose_anything() {
     let (gateway, erika) = ready();
     let mut sent = Vec::new();
-    for timestamp in ["1970-01-01T00:00:00Z", "2020-01-01T00:00:00.000Z", "2200-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "-9999-01-01T00:00:00Z", "2026-11-24T10:00:00.123456789+01:00"] {
+    for timestamp in [
+        "1970-01-01T00:00:00Z",
+        "2020-01-01T00:00:00.000Z",
+        "2200-01-01T00:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "-9999-01-01T00:00:00Z",
+        "2026-11-24T10:00:00.123456789+01:00",
+    ] {
         let mut event = erika.does("Product Viewed");
         event["timestamp"] = json!(timestamp);
         event["sentAt"] = json!("1999-01-01T00:00:00Z");
@@ -209,18 +277,51 @@ fn generated_nonsense_never_gets_a_5xx() {
     let (gateway, erika) = ready();
     let mut runner = TestRunner::new(Config::default());
     let leaf = prop_oneof![
-        Just(json!(null)), any::<bool>().prop_map(|b| json!(b)), any::<i64>().prop_map(|n| json!(n)), any::<f64>().prop_map(|n| json!(n)), ".{0,12}".prop_map(|s| json!(s)),
+        Just(json!(null)),
+        any::<bool>().prop_map(|b| json!(b)),
+        any::<i64>().prop_map(|n| json!(n)),
+        any::<f64>().prop_map(|n| json!(n)),
+        ".{0,12}".prop_map(|s| json!(s)),
     ];
     let value = leaf.prop_recursive(3, 24, 5, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(|v| json!(v)),
-            proptest::collection::btree_map("(userId|type|event|context|properties|consent|.{0,6})", inner, 0..4).prop_map(|m| json!(m)),
+            proptest::collection::btree_map("(userId|type|event|context|properties|consent|.{0,6})", inner, 0..4)
+                .prop_map(|m| json!(m)),
         ]
     });
-    let paths = ["/v1/track", "/v1/identify", "/v1/page", "/v1/screen", "/v1/group", "/v1/alias", "/v1/batch", "/v1/import", "/v1/t/", "/v1/m", "/v1/consents", "/v1/explain", "/v1/profiles/lookup", "/rsaRequest", "/beacon/v1/batch?writeKey=wk_web"];
+    let paths = [
+        "/v1/track",
+        "/v1/identify",
+        "/v1/page",
+        "/v1/screen",
+        "/v1/group",
+        "/v1/alias",
+        "/v1/batch",
+        "/v1/import",
+        "/v1/t/",
+        "/v1/m",
+        "/v1/consents",
+        "/v1/explain",
+        "/v1/profiles/lookup",
+        "/rsaRequest",
+        "/beacon/v1/batch?writeKey=wk_web",
+    ];
     for _ in 0..400 {
         let mut event = erika.does("Product Viewed");
-        let field = ["type", "event", "anonymousId", "userId", "properties", "context", "traits", "timestamp", "messageId", "integrations"].choose_at(&mut runner);
+        let field = [
+            "type",
+            "event",
+            "anonymousId",
+            "userId",
+            "properties",
+            "context",
+            "traits",
+            "timestamp",
+            "messageId",
+            "integrations",
+        ]
+        .choose_at(&mut runner);
         event[field] = value.new_tree(&mut runner).unwrap().current();
         let body = if runner.rng().next_u32() % 2 == 0 { json!({"batch": [event]}) } else { event };
         let path = paths.as_slice().choose_at(&mut runner);

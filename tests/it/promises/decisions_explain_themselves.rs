@@ -59,7 +59,12 @@ fn every_reason_has_a_code_and_a_sentence_in_both_languages() {
     let explanation = explain(&gateway, "web", &granted.does("Product Viewed"), "de");
     assert_eq!(of(&explanation, "archive")["outcome"], "forward");
     assert!(!explanation.to_string().contains(&granted.device) && !explanation.to_string().contains(CANARY));
-    assert!(of(&explain(&gateway, "web", &silent.does("Product Viewed"), "de"), "archive")["sentence"].as_str().unwrap().contains("Statistik"));
+    assert!(
+        of(&explain(&gateway, "web", &silent.does("Product Viewed"), "de"), "archive")["sentence"]
+            .as_str()
+            .unwrap()
+            .contains("Statistik")
+    );
 }
 
 #[test]
@@ -80,7 +85,8 @@ fn to_ask_changes_nothing() {
 fn what_is_explained_is_what_happens() {
     let mut runner = TestRunner::new(Config { cases: 6, ..Config::default() });
     let gateway = Gateway::start();
-    let strategy = proptest::collection::vec((proptest::option::of(any::<bool>()), proptest::option::of(any::<bool>()), 0..4_usize), 1..8);
+    let strategy =
+        proptest::collection::vec((proptest::option::of(any::<bool>()), proptest::option::of(any::<bool>()), 0..4_usize), 1..8);
     runner
         .run(&strategy, |people| {
             for (analytics, personalization, narrowing) in people {
@@ -93,7 +99,10 @@ fn what_is_explained_is_what_happens() {
                 let mut event = person.does("Product Viewed");
                 match narrowing {
                     0 => event["context"] = json!({"consent": {"categoryPreferences": {"analytics": true}}}),
-                    1 => event["context"] = json!({"consent": {"categoryPreferences": {"analytics": false, "personalization": true}}}),
+                    1 => {
+                        event["context"] =
+                            json!({"consent": {"categoryPreferences": {"analytics": false, "personalization": true}}})
+                    }
                     2 => event["context"] = json!({"consentManagement": {"deniedConsentIds": ["analytics"]}}),
                     _ => {}
                 }

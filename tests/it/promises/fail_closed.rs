@@ -30,7 +30,11 @@ fn without_a_decision_nothing_leaves_and_nothing_is_stored() {
 /// How many records the store holds.
 fn stored(gateway: &Gateway) -> String {
     let metrics = gateway.get("/metrics", "").text;
-    metrics.lines().filter(|l| l.starts_with("pforte_subjects") || l.starts_with("pforte_identifiers")).collect::<Vec<_>>().join("\n")
+    metrics
+        .lines()
+        .filter(|l| l.starts_with("pforte_subjects") || l.starts_with("pforte_identifiers"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -156,7 +160,10 @@ fn in_any_story_exactly_the_allowed_events_arrive() {
             }
             let arrived = arrived(&gateway);
             prop_assert!(forbidden.iter().all(|e| !arrived.contains(e)), "a forbidden event left");
-            prop_assert!(allowed.iter().all(|e| arrived.iter().filter(|a| *a == e).count() == 1), "an allowed event is missing or doubled");
+            prop_assert!(
+                allowed.iter().all(|e| arrived.iter().filter(|a| *a == e).count() == 1),
+                "an allowed event is missing or doubled"
+            );
             Ok(())
         })
         .unwrap();

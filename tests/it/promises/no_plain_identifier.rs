@@ -136,7 +136,8 @@ fn an_address_leaves_only_in_the_form_of_the_contract() {
     send(&gateway, "wk_web", &[event.clone(), same.clone()]);
     arrived(&gateway);
     let archive = gateway.archive();
-    let of = |e: &Value| archive.iter().find(|a| a["messageId"] == id(e)).unwrap().pointer("/identifiers/email").cloned().unwrap();
+    let of =
+        |e: &Value| archive.iter().find(|a| a["messageId"] == id(e)).unwrap().pointer("/identifiers/email").cloned().unwrap();
     assert_eq!(of(&event), of(&same), "one address, however written, has one keyed form");
     assert_eq!(of(&event)["form"], "keyed");
     let plain = ring::digest::digest(&ring::digest::SHA256, erika.email.as_bytes());

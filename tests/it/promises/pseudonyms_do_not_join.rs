@@ -15,7 +15,8 @@ fn two_recipients() -> tempfile::TempDir {
     let text = std::fs::read_to_string(&destinations).unwrap();
     let start = text.find("[[destination]]\nid = \"archive\"").expect("the shipped archive begins so");
     let end = text[start + 5..].find("[[destination]]").map_or(text.len(), |i| start + 5 + i);
-    let second = text[start..end].replace("id = \"archive\"", "id = \"second\"").replace("domain = \"archive\"", "domain = \"second\"");
+    let second =
+        text[start..end].replace("id = \"archive\"", "id = \"second\"").replace("domain = \"archive\"", "domain = \"second\"");
     std::fs::write(&destinations, format!("{text}\n{second}")).unwrap();
     let routes = folder.path().join("routes.toml");
     let text = std::fs::read_to_string(&routes).unwrap();
@@ -58,7 +59,8 @@ fn two_recipients_share_no_value_that_names_a_person() {
     for file in std::fs::read_dir(gateway.path("out")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let lines: Vec<Value> = std::fs::read_to_string(&path).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let lines: Vec<Value> =
+            std::fs::read_to_string(&path).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
         if name.starts_with("second") { second.extend(lines) } else { first.extend(lines) }
     }
     assert_eq!((first.len(), second.len()), (20, 20));
@@ -94,6 +96,7 @@ fn a_customer_keeps_the_id_over_restarts_and_only_the_right_domain_is_answered()
     let who = json!({"identifiers": {"device": erika.device}, "purpose": "personalization"});
     let found = gateway.post("/v1/profiles/lookup", &operator, who.to_string().as_bytes());
     assert_eq!(found.status, 200, "{}", found.text);
-    let right = gateway.get(&format!("/v1/profiles/{}?purpose=personalization", found.json()["customerId"].as_str().unwrap()), &operator);
+    let right =
+        gateway.get(&format!("/v1/profiles/{}?purpose=personalization", found.json()["customerId"].as_str().unwrap()), &operator);
     assert_eq!(right.json()["events"].as_array().unwrap().len(), 2);
 }
