@@ -92,10 +92,8 @@ impl Egress {
             _ => return Err(Error::Url),
         };
         // An address written in the URL is connected to without asking the resolver, so it is looked at here.
-        if let Some(address) = literal(&url) {
-            if !may_call(address, allow_private) {
-                return Err(Error::Address);
-            }
+        if literal(&url).is_some_and(|address| !may_call(address, allow_private)) {
+            return Err(Error::Address);
         }
         let client = builder(timeout, plain).dns_resolver(std::sync::Arc::new(Filter { allow_private })).build()?;
         Ok(Outlet { url, client })
@@ -148,7 +146,7 @@ impl Local {
     /// # Errors
     /// When the client or its runtime does not start.
     pub fn new() -> Result<Self, Error> {
-        drop(Egress::new()?);
+        Egress::new()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         // Without the machine's root certificates, plain HTTP still works.
         let client = builder(LOCAL_TIMEOUT, false).build().or_else(|_no_roots| builder(LOCAL_TIMEOUT, true).build())?;
@@ -263,7 +261,7 @@ fn reach_v4(address: Ipv4Addr) -> Reach {
     }
 }
 
-/// IANA IPv6 Special-Purpose Address Registry; global unicast is 2000::/3.
+/// IANA IPv6 Special-Purpose Address Registry; global unicast is `2000::/3`.
 fn reach_v6(address: Ipv6Addr) -> Reach {
     let [a, b, ..] = address.segments();
     match a {
@@ -296,8 +294,6 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test")]
-
     use super::*;
 
     fn reach_of(text: &str) -> Reach {

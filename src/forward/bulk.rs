@@ -45,14 +45,14 @@ fn judge_all(
     target: Target<'_>,
     items: &[(usize, &Item)],
     ran: &mut Ran,
-) -> Result<(Vec<usize>, Vec<Box<Ready>>), Fault> {
+) -> Result<(Vec<usize>, Vec<Ready>), Fault> {
     let at = core.clock.now();
     let (mut places, mut ready) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
     for (number, item) in items {
         let fate = match judge::judge(core, target, &item.entry, at)? {
             Judged::Send(one) => {
                 places.push(ran.fates.len());
-                ready.push(one);
+                ready.push(*one);
                 Fate::Delivered
             }
             Judged::Withheld(reason) => Fate::Withheld(reason),

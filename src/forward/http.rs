@@ -4,13 +4,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DeadLetter, Forwarder, Replayed};
+use super::{DeadLetter, Error, Forwarder, Replayed};
 use crate::app::App;
 use crate::auth::{self, Scope};
 use crate::clock::rfc3339;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::limit;
-use crate::store;
 use crate::telemetry;
 
 /// How many dead letters are listed if nobody says how many.
@@ -129,8 +128,8 @@ fn id(text: &str, field: &str) -> Result<(), Problem> {
     if good { Ok(()) } else { Err(Problem::field(Code::InvalidField, field).detail("must be the ID of a dead letter")) }
 }
 
-fn problem(error: &store::Error) -> Problem {
-    if matches!(error, store::Error::Busy) {
+fn problem(error: &Error) -> Problem {
+    if error.is_busy() {
         return Problem::new(Code::Overloaded).retry_after(1);
     }
     tracing::error!(%error, "dead letters could not be read or put back");

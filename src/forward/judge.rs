@@ -47,6 +47,8 @@ pub(super) struct Target<'a> {
     pub(super) policy: &'a Policy,
     pub(super) index: usize,
     pub(super) destination: &'a Destination,
+    /// When the step began.
+    pub(super) at: Millis,
 }
 
 /// Why an entry's source says nothing any more.
@@ -74,7 +76,7 @@ pub(super) fn judge(core: &Core, target: Target<'_>, bytes: &[u8], at: Millis) -
 }
 
 fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Event<'_>, at: Millis) -> Result<Judged, Fault> {
-    let Target { policy, index, destination } = target;
+    let Target { policy, index, destination, .. } = target;
     let Some((source, _)) = policy.source(entry.source) else { return Ok(Judged::Withheld(NO_SOURCE)) };
     let stated = identity::extract(event, policy, &core.vault);
     let resolved = core.directory.resolve(&stated.identifiers);

@@ -24,6 +24,7 @@ mod judge;
 mod lanes;
 mod parked;
 mod record;
+mod retire;
 mod shared;
 mod window;
 mod worker;
@@ -84,7 +85,7 @@ pub struct Deps {
     pub egress: Egress,
 }
 
-/// Why the way out cannot be opened.
+/// Why the way out cannot do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The store refused.
@@ -93,6 +94,14 @@ pub enum Error {
     /// A thread could not be started.
     #[error("a thread for a destination could not be started: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+impl Error {
+    /// Whether the gateway simply has too much to do.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        matches!(self, Self::Store(store::Error::Busy))
+    }
 }
 
 /// Why a worker cannot go on for now. Facts without personal data.
@@ -215,7 +224,7 @@ impl Forwarder {
             }
         }
         drop(running);
-        worker::retire_others(&self.core, &self.running)?;
+        retire::others(&self.core, &self.running)?;
         Ok(())
     }
 
@@ -292,20 +301,15 @@ impl Forwarder {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn dead_letters(
-        &self,
-        destination: Option<&str>,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<DeadLetter>, store::Error> {
-        dead::list(&self.core.store, destination, after, limit)
+    pub fn dead_letters(&self, destination: Option<&str>, after: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        Ok(dead::list(&self.core.store, destination, after, limit)?)
     }
 
     /// Puts dead letters back: all, those of one destination, or one by its ID. They pass the gate again like everything else.
     ///
     /// # Errors
     /// When the store fails; what was put back before is.
-    pub async fn replay(&self, destination: Option<&str>, id: Option<&str>, at: Millis) -> Result<Replayed, store::Error> {
+    pub async fn replay(&self, destination: Option<&str>, id: Option<&str>, at: Millis) -> Result<Replayed, Error> {
         let outcome = dead::replay(&self.core, destination, id, at, |destination, subjects| {
             let running = self.running.lock();
             let worker = running.iter().find(|r| r.id == destination);
@@ -314,15 +318,15 @@ impl Forwarder {
                 worker.control.wake.notify_one();
             }
         });
-        outcome.await
+        Ok(outcome.await?)
     }
 
     /// Drops dead letters that are older than [`DEAD_LETTER_DAYS`].
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn tidy(&self, at: Millis) -> Result<usize, store::Error> {
-        dead::expire(&self.core.store, at).await
+    pub async fn tidy(&self, at: Millis) -> Result<usize, Error> {
+        Ok(dead::expire(&self.core.store, at).await?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What dispatch keeps: how far each destination is (C), what waits for a second try (P), what was given up (X).
 
+use super::WINDOW_MAX;
 use crate::clock::Millis;
 use crate::id::SubjectId;
 use crate::outbox;
@@ -13,7 +14,7 @@ pub(super) const PARKED: Table<ParkedKey, Parked> = Table::new(b'P', "parked eve
 pub(super) const DEAD: Table<DeadId, Dead> = Table::new(b'X', "dead letters");
 
 /// A place in the outbox: a chunk, and an entry in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) chunk: u64,
     pub(super) slot: u32,
@@ -38,6 +39,8 @@ impl Key for Name {
 pub(super) struct Cursor {
     /// The first entry that is not dealt with.
     pub(super) next: Place,
+    /// Entries behind it that are dealt with all the same: while others fail, they are not sent again after a restart.
+    pub(super) ahead: Vec<Place>,
     /// What the kind of destination has to remember in the same commit (files: their lengths).
     pub(super) memo: Vec<u8>,
 }
@@ -47,12 +50,22 @@ impl Record for Cursor {
 
     fn encode(&self, out: &mut Vec<u8>) {
         put_place(out, self.next);
+        let ahead = self.ahead.get(..WINDOW_MAX).unwrap_or(&self.ahead);
+        out.extend_from_slice(&u16::try_from(ahead.len()).unwrap_or(0).to_be_bytes());
+        ahead.iter().for_each(|place| put_place(out, *place));
         out.extend_from_slice(&self.memo);
     }
 
     fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
-        let (next, memo) = place(bytes).filter(|_| version == Self::VERSION)?;
-        Some(Self { next, memo: memo.to_vec() })
+        let (next, rest) = place(bytes).filter(|_| version == Self::VERSION)?;
+        let (count, mut rest) = rest.split_first_chunk::<2>()?;
+        let mut ahead = Vec::new();
+        for _ in 0..u16::from_be_bytes(*count) {
+            let (one, tail) = place(rest)?;
+            ahead.push(one);
+            rest = tail;
+        }
+        Some(Self { next, ahead, memo: rest.to_vec() })
     }
 }
 

@@ -44,7 +44,7 @@ impl Shared {
         let mut reach = self.reach.lock();
         let cursor = CURSORS.get(store, &Name(id.to_owned()))?.unwrap_or_else(|| {
             let newest = *store.watch(outbox::STREAM).borrow();
-            Cursor { next: Place { chunk: (newest + 1).saturating_sub(LOOK_BACK), slot: 0 }, memo: Vec::new() }
+            Cursor { next: Place { chunk: (newest + 1).saturating_sub(LOOK_BACK), slot: 0 }, ..Cursor::default() }
         });
         reach.insert(id.to_owned(), Reach { durable: cursor.next.chunk, present: cursor.next.chunk });
         Ok(cursor)

@@ -1,6 +1,6 @@
 //! The entries of the outbox that a worker has before it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::record::{Place, entry};
 use super::{Fault, WINDOW_MAX};
@@ -57,11 +57,13 @@ pub(super) struct Window {
     items: VecDeque<Item>,
     /// Where reading goes on.
     read: Place,
+    /// Entries that were dealt with before the start.
+    ahead: HashSet<Place>,
 }
 
 impl Window {
-    pub(super) fn at(place: Place) -> Self {
-        Self { items: VecDeque::new(), read: place }
+    pub(super) fn at(place: Place, ahead: &[Place]) -> Self {
+        Self { items: VecDeque::new(), read: place, ahead: ahead.iter().copied().collect() }
     }
 
     /// The place before which everything is done.
@@ -69,10 +71,16 @@ impl Window {
         self.items.front().map_or(self.read, |item| item.place)
     }
 
-    /// The same, if these items were done as well.
-    pub(super) fn front_after(&self, done: &[usize]) -> Place {
-        let open = self.items.iter().enumerate().find(|(at, item)| !item.done && !done.contains(at));
-        open.map_or(self.read, |(_, item)| item.place)
+    /// The place before which everything would be done if these items were, and what would be done behind it.
+    pub(super) fn front_after(&self, done: &[usize]) -> (Place, Vec<Place>) {
+        let done: HashSet<usize> = done.iter().copied().collect();
+        let is_done = |at: usize, item: &Item| item.done || done.contains(&at);
+        let Some(front) = self.items.iter().enumerate().position(|(at, item)| !is_done(at, item)) else {
+            return (self.read, Vec::new());
+        };
+        let place = self.items.get(front).map_or(self.read, |item| item.place);
+        let behind = self.items.iter().enumerate().skip(front).filter(|(at, item)| is_done(*at, item));
+        (place, behind.map(|(_, item)| item.place).collect())
     }
 
     pub(super) fn item(&mut self, at: usize) -> Option<&mut Item> {
@@ -99,9 +107,14 @@ impl Window {
 
     /// Reads on until the window is full or the outbox is empty. Entries for other destinations are passed over.
     pub(super) fn fill(&mut self, store: &Store, tag: u32) -> Result<(), Fault> {
+        // Asked for first: what is not there after that will never be.
+        let newest = *store.watch(outbox::STREAM).borrow();
         while self.items.len() < WINDOW_MAX {
             let chunks = store.chunks(outbox::STREAM, self.read.chunk, CHUNKS_AT_ONCE)?;
             if chunks.is_empty() {
+                if self.read.chunk <= newest {
+                    self.read = Place { chunk: newest + 1, slot: 0 };
+                }
                 return Ok(());
             }
             for chunk in chunks {
@@ -126,7 +139,9 @@ impl Window {
                     return Ok(false);
                 }
                 let place = Place { chunk: chunk.id, slot };
-                self.items.push_back(Item::new(place, found.subject, found.received_at, bytes.to_vec()));
+                let mut item = Item::new(place, found.subject, found.received_at, bytes.to_vec());
+                item.done = self.ahead.remove(&place);
+                self.items.push_back(item);
             }
             self.read.slot = slot + 1;
         }

@@ -14,11 +14,11 @@ use super::judge::Target;
 use super::parked::Waiting;
 use super::record::{CURSORS, Cursor, Name, Place};
 use super::window::Window;
-use super::{Control, Core, Error, Fault, Running, backoff, dead};
+use super::{Control, Core, Fault, Running, WINDOW_MAX, backoff, retire};
 use crate::clock::Millis;
 use crate::outbox;
 use crate::policy::{Destination, DestinationKind, Policy};
-use crate::store::{self, Batch, Position};
+use crate::store::{self, Position};
 
 mod change;
 
@@ -30,6 +30,10 @@ const CURSOR_LAG_MAX: u64 = 64;
 const PARKED_SUBJECTS_MAX: usize = 64;
 /// The longest sleep; a clock that was set forward is noticed after that.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// How long a worker that hands over whole windows gathers before the next one: under load a commit then carries a hundred events
+/// instead of three. The first event after a quiet time is not delayed.
+const PACE: Duration = Duration::from_millis(10);
 
 /// What a new worker is given.
 pub(super) struct Seat {
@@ -94,6 +98,8 @@ struct Worker {
     pause: Option<Pause>,
     /// How often in a row the destination was found down.
     failures: u32,
+    /// How many events the last window had.
+    taken: usize,
 }
 
 /// The thread of a worker.
@@ -109,13 +115,14 @@ pub(super) fn run(seat: Seat) {
     };
     let mut worker = Worker {
         tag: outbox::destination_tag(&id),
-        window: Window::at(cursor.next),
+        window: Window::at(cursor.next, &cursor.ahead),
         memo: cursor.memo,
         waiting: None,
         sink: None,
         stored: None,
         pause: None,
         failures: 0,
+        taken: 0,
         core,
         id,
         control,
@@ -144,7 +151,7 @@ impl Worker {
             let at = self.core.clock.now();
             let (until, listens) = match self.step(at).await {
                 Outcome::Worked => {
-                    tokio::task::yield_now().await;
+                    self.pace().await;
                     continue;
                 }
                 Outcome::Off => return End::Off,
@@ -168,6 +175,20 @@ impl Worker {
         }
     }
 
+    /// Lets a little gather, unless there is much already or somebody asks.
+    async fn pace(&self) {
+        let bulk = matches!(self.sink, Some((_, _, Sink::Profile | Sink::Files(_))));
+        if !bulk || self.taken >= WINDOW_MAX / 4 {
+            return tokio::task::yield_now().await;
+        }
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = self.control.wake.notified() => {}
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(PACE) => {}
+        }
+    }
+
     /// Does what is due.
     async fn step(&mut self, at: Millis) -> Outcome {
         let policy = self.core.policy.current();
@@ -178,7 +199,7 @@ impl Worker {
             return Outcome::Paused(pause.until);
         }
         self.pause = None;
-        let (reason, until) = match self.work(Target { policy: &policy, index, destination }, at).await {
+        let (reason, until) = match self.work(Target { policy: &policy, index, destination, at }).await {
             Ok(Next::Worked) => return Outcome::Worked,
             Ok(Next::Nothing) => return Outcome::Idle(self.waiting.as_ref().and_then(Waiting::next)),
             Ok(Next::Down(reason, until)) => (reason, until),
@@ -211,14 +232,14 @@ impl Worker {
         self.failures = 0;
     }
 
-    async fn work(&mut self, target: Target<'_>, at: Millis) -> Result<Next, Fault> {
-        self.open(target.destination, at)?;
+    async fn work(&mut self, target: Target<'_>) -> Result<Next, Fault> {
+        self.open(target.destination, target.at)?;
         if self.stored.is_none() {
             self.settle(target.policy, Changes::default()).await?;
         }
         self.window.fill(&self.core.store, self.tag)?;
-        self.give_up_old(target, at).await?;
-        let forth = self.run_window(target, at).await?;
+        self.give_up_old(target).await?;
+        let forth = self.run_window(target).await?;
         if let Next::Down(..) = forth {
             return Ok(forth);
         }
@@ -227,7 +248,7 @@ impl Worker {
         if self.stored.is_none_or(|s| front.chunk.saturating_sub(s.chunk) >= CURSOR_LAG_MAX) {
             self.settle(target.policy, Changes::default()).await?;
         }
-        let back = self.run_parked(target, at).await?;
+        let back = self.run_parked(target).await?;
         Ok(match (forth, back) {
             (_, Next::Down(reason, until)) => Next::Down(reason, until),
             (Next::Nothing, Next::Nothing) => Next::Nothing,
@@ -253,14 +274,14 @@ impl Worker {
     }
 
     /// While the destination is down, what has waited for too long is given up without another try.
-    async fn give_up_old(&mut self, target: Target<'_>, at: Millis) -> Result<(), Fault> {
+    async fn give_up_old(&mut self, target: Target<'_>) -> Result<(), Fault> {
         if self.failures == 0 {
             return Ok(());
         }
         let mut changes = Changes::default();
         for (number, item) in self.window.pending() {
-            if item.is_too_old(target.destination.retry_days, at) {
-                changes.bury(&self.core, &self.id, item, "too_old", at);
+            if item.is_too_old(target.destination.retry_days, target.at) {
+                changes.bury(&self.core.vault, target, item, "too_old");
                 changes.done.push(number);
             }
         }
@@ -270,17 +291,17 @@ impl Worker {
         Ok(())
     }
 
-    async fn run_window(&mut self, target: Target<'_>, at: Millis) -> Result<Next, Fault> {
-        if let Some(full) = self.queue_behind(target, at).await? {
+    async fn run_window(&mut self, target: Target<'_>) -> Result<Next, Fault> {
+        if let Some(full) = self.queue_behind(target).await? {
             return Ok(full);
         }
         let Some((kind, domain, mut sink)) = self.sink.take() else { return Ok(Next::Nothing) };
-        let outcome = self.run_window_into(&mut sink, target, at).await;
+        let outcome = self.run_window_into(&mut sink, target).await;
         self.sink = Some((kind, domain, sink));
         outcome
     }
 
-    async fn run_window_into(&mut self, sink: &mut Sink, target: Target<'_>, at: Millis) -> Result<Next, Fault> {
+    async fn run_window_into(&mut self, sink: &mut Sink, target: Target<'_>) -> Result<Next, Fault> {
         if let Sink::Files(files) = sink {
             let mut names: Vec<String> = self.window.pending().map(|(_, item)| files.name(item.received_at)).collect();
             names.dedup();
@@ -298,13 +319,14 @@ impl Worker {
         if pending.is_empty() {
             return Ok(Next::Nothing);
         }
+        self.taken = pending.len();
         let stop = &self.stop;
         let Sent { mut ran, batch, staged, memo } = bulk::send(&core, target, sink, &pending, &|| *stop.borrow()).await?;
         if ran.alive {
             self.rise();
         }
         let mut changes = Changes { batch, memo, ..Changes::default() };
-        let kept = self.digest(&ran, target.destination, at, &mut changes);
+        let kept = self.digest(&ran, target, &mut changes);
         let positions = self.settle(target.policy, changes).await?;
         if let Some(staged) = staged {
             core.profiles.learn(&staged, &positions);
@@ -323,9 +345,9 @@ impl Worker {
     /// Stores how far the destination is, and what changed; memory learns it when it is durable.
     async fn settle(&mut self, policy: &Policy, changes: Changes) -> Result<Vec<Position>, Fault> {
         let Changes { mut batch, done, parked, buried, memo, figures } = changes;
-        let next = self.window.front_after(&done);
+        let (next, ahead) = self.window.front_after(&done);
         let memo = memo.unwrap_or_else(|| self.memo.clone());
-        CURSORS.put(&mut batch, &Name(self.id.clone()), &Cursor { next, memo: memo.clone() });
+        CURSORS.put(&mut batch, &Name(self.id.clone()), &Cursor { next, ahead, memo: memo.clone() });
         let dropped = self.core.shared.drop_passed(policy, &self.id, next.chunk, &mut batch);
         let positions = self.core.store.commit(batch).await?;
         self.core.shared.moved(&self.id, next.chunk, dropped);
@@ -361,44 +383,9 @@ impl Worker {
         if self.core.policy.current().destination(&self.id).is_some_and(|(_, d)| d.is_on()) {
             return false;
         }
-        retire(&self.core, &self.id);
+        retire::retire(&self.core, &self.id);
         self.core.shared.leave(&self.id);
         running.retain(|r| r.id != self.id);
         true
     }
-}
-
-/// A destination that is off has no cursor and holds nothing back.
-fn retire(core: &Core, id: &str) {
-    let at = core.clock.now();
-    let outcome = dead::bury(core, id, at).and_then(|()| {
-        let mut batch = Batch::default();
-        CURSORS.delete(&mut batch, &Name(id.to_owned()));
-        core.store.commit_blocking(batch).map(drop)
-    });
-    if let Err(error) = outcome {
-        tracing::warn!(destination = id, %error, "a destination that is off still has a cursor");
-    }
-}
-
-/// Retires destinations that were switched off while nobody worked for them. In a thread of its own, because it waits for the
-/// store.
-pub(super) fn retire_others(core: &Arc<Core>, running: &Arc<Mutex<Vec<Running>>>) -> Result<(), Error> {
-    let known: Vec<String> = CURSORS.scan(&core.store, &[], None, 1024)?.into_iter().map(|(Name(id), _)| id).collect();
-    let off = |id: &String| !core.policy.current().destination(id).is_some_and(|(_, d)| d.is_on());
-    let ids: Vec<String> = known.into_iter().filter(off).filter(|id| !running.lock().iter().any(|r| r.id == *id)).collect();
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let (core, running) = (Arc::clone(core), Arc::clone(running));
-    std::thread::Builder::new().name(String::from("retire")).spawn(move || {
-        for id in ids {
-            let running = running.lock();
-            let on = core.policy.current().destination(&id).is_some_and(|(_, d)| d.is_on());
-            if !on && !running.iter().any(|r| r.id == id) {
-                retire(&core, &id);
-            }
-        }
-    })?;
-    Ok(())
 }

@@ -160,6 +160,7 @@ pub async fn lookup(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
 }
 
 /// A checked question.
+#[derive(Clone, Copy)]
 struct Asked {
     purpose: usize,
     limit: usize,

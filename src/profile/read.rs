@@ -146,10 +146,8 @@ impl Profiles {
             Err(error) => return Err(error.into()),
         };
         let plain = key.open(&Entry::aad(entry.subject, entry.received_at, entry.purposes()), entry.sealed)?;
-        if let Some(inside) = Inside::decode(&plain) {
-            if pass.may(inside.blinds()) {
-                pass.profile.add(query, place, entry.received_at, &inside);
-            }
+        if let Some(inside) = Inside::decode(&plain).filter(|inside| pass.may(inside.blinds())) {
+            pass.profile.add(query, place, entry.received_at, &inside);
         }
         Ok(())
     }

@@ -206,8 +206,6 @@ fn decode(memo: &[u8]) -> Option<Vec<Known>> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test")]
-
     use super::*;
     use proptest::prelude::*;
     use std::os::unix::fs::PermissionsExt as _;

@@ -6,11 +6,7 @@ use crate::profile::{Arrival, Profiles, Staged};
 use crate::store::Batch;
 
 /// Puts events into the batch; says which are too large, by their place in `ready`.
-pub(in crate::forward) fn stage(
-    profiles: &Profiles,
-    ready: &[Box<Ready>],
-    batch: &mut Batch,
-) -> Result<(Staged, Vec<usize>), Fault> {
+pub(in crate::forward) fn stage(profiles: &Profiles, ready: &[Ready], batch: &mut Batch) -> Result<(Staged, Vec<usize>), Fault> {
     let arrivals: Vec<Arrival<'_>> = ready
         .iter()
         .map(|r| Arrival {

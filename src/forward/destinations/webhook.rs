@@ -98,8 +98,6 @@ fn judge(status: u16, retry_after: Option<&str>, at: Millis) -> Answered {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test")]
-
     use super::*;
     use crate::egress::Egress;
     use std::time::Duration;

@@ -1,5 +1,8 @@
 //! What follows from what became of events: done, parked, given up.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::{Next, PARKED_SUBJECTS_MAX, Worker};
 use crate::clock::{DAY_MS, Millis};
 use crate::forward::bulk::{self, Sent};
@@ -9,12 +12,10 @@ use crate::forward::judge::Target;
 use crate::forward::lanes::{Fate, Ran};
 use crate::forward::record::{DEAD, Dead, PARKED, Parked, ParkedKey, entry};
 use crate::forward::window::Item;
-use crate::forward::{Core, Fault, PARKED_MAX, WINDOW_MAX, backoff};
+use crate::forward::{Fault, PARKED_MAX, WINDOW_MAX, backoff};
 use crate::id::SubjectId;
-use crate::policy::Destination;
 use crate::store::Batch;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use crate::vault::Vault;
 
 /// A destination that asks so often to wait with one event, and takes others, will not take it.
 const WAITS_MAX: u32 = 3;
@@ -47,8 +48,9 @@ impl Changes {
     }
 
     /// Makes a dead letter.
-    pub(super) fn bury(&mut self, core: &Core, destination: &str, item: &Item, reason: &str, at: Millis) {
+    pub(super) fn bury(&mut self, vault: &Vault, target: Target<'_>, item: &Item, reason: &str) {
         let Some(found) = entry(&item.entry) else { return };
+        let (destination, at) = (target.destination.id.as_str(), target.at);
         let dead = Dead {
             destination: destination.to_owned(),
             reason: reason.to_owned(),
@@ -58,7 +60,7 @@ impl Changes {
             place: item.place,
             entry: item.entry.clone(),
         };
-        DEAD.put(&mut self.batch, &Dead::id(&core.vault, destination, &found.dedup), &dead);
+        DEAD.put(&mut self.batch, &Dead::id(vault, destination, &found.dedup), &dead);
         self.buried += 1;
     }
 
@@ -75,11 +77,11 @@ impl Changes {
 
 impl Worker {
     /// Events of subjects that are parked queue behind the others of their subject.
-    pub(super) async fn queue_behind(&mut self, target: Target<'_>, at: Millis) -> Result<Option<Next>, Fault> {
+    pub(super) async fn queue_behind(&mut self, target: Target<'_>) -> Result<Option<Next>, Fault> {
         let Some(waiting) = &self.waiting else { return Ok(None) };
         let mut changes = Changes::default();
         for (number, item) in self.window.pending().filter(|(_, item)| waiting.has(item.subject)) {
-            changes.park(self.tag, item, at, None);
+            changes.park(self.tag, item, target.at, None);
             changes.done.push(number);
         }
         if changes.done.is_empty() {
@@ -93,13 +95,8 @@ impl Worker {
     }
 
     /// Turns what became of items of the window into changes. Gives the reason if some are kept because the destination is down.
-    pub(super) fn digest(
-        &mut self,
-        ran: &Ran,
-        destination: &Destination,
-        at: Millis,
-        changes: &mut Changes,
-    ) -> Option<&'static str> {
+    pub(super) fn digest(&mut self, ran: &Ran, target: Target<'_>, changes: &mut Changes) -> Option<&'static str> {
+        let Target { destination, at, .. } = target;
         let mut kept = None;
         let mut failing: BTreeMap<SubjectId, Millis> = BTreeMap::new();
         for (number, fate) in &ran.fates {
@@ -109,13 +106,13 @@ impl Worker {
                 Fate::Delivered | Fate::Withheld(_) | Fate::Gone => changes.done.push(*number),
                 Fate::Dead(reason) => {
                     item.failed(reason, at);
-                    changes.bury(&self.core, &self.id, item, reason, at);
+                    changes.bury(&self.core.vault, target, item, reason);
                     changes.done.push(*number);
                 }
                 Fate::Failed(reason) => {
                     item.failed(reason, at);
                     if item.is_too_old(destination.retry_days, at) {
-                        changes.bury(&self.core, &self.id, item, "too_old", at);
+                        changes.bury(&self.core.vault, target, item, "too_old");
                         changes.done.push(*number);
                     } else if ran.alive && (!ran.tripped || item.attempts > 1) {
                         failing.insert(item.subject, at + backoff::pause_ms(item.attempts, self.core.draw()));
@@ -149,9 +146,9 @@ impl Worker {
     }
 
     /// Tries parked subjects that are due.
-    pub(super) async fn run_parked(&mut self, target: Target<'_>, at: Millis) -> Result<Next, Fault> {
+    pub(super) async fn run_parked(&mut self, target: Target<'_>) -> Result<Next, Fault> {
         let Some(waiting) = &mut self.waiting else { return Ok(Next::Nothing) };
-        let due = waiting.due(at, PARKED_SUBJECTS_MAX);
+        let due = waiting.due(target.at, PARKED_SUBJECTS_MAX);
         if due.is_empty() {
             return Ok(Next::Nothing);
         }
@@ -162,7 +159,9 @@ impl Worker {
             }
             let found = PARKED.scan(&self.core.store, &ParkedKey::prefix(self.tag, Some(*subject)), None, PARKED_EVENTS_MAX)?;
             if found.is_empty() {
-                waiting.set(*subject, 0, at);
+                waiting.set(*subject, 0, target.at);
+                let events = waiting.events() as u64;
+                self.counter.add(|f| f.waiting = events);
             }
             rows.extend(found.into_iter().filter_map(|(key, parked)| Some((key, unparked(key, parked)?))));
         }
@@ -170,7 +169,7 @@ impl Worker {
             return Ok(Next::Worked);
         }
         let Some((kind, domain, mut sink)) = self.sink.take() else { return Ok(Next::Nothing) };
-        let outcome = self.run_parked_into(&mut sink, target, &mut rows, at).await;
+        let outcome = self.run_parked_into(&mut sink, target, &mut rows).await;
         self.sink = Some((kind, domain, sink));
         outcome
     }
@@ -180,7 +179,6 @@ impl Worker {
         sink: &mut Sink,
         target: Target<'_>,
         rows: &mut [(ParkedKey, Item)],
-        at: Millis,
     ) -> Result<Next, Fault> {
         if let Sink::Files(files) = sink {
             let names: Vec<String> = rows.iter().map(|(_, item)| files.name(item.received_at)).collect();
@@ -198,7 +196,7 @@ impl Worker {
         let items: Vec<(usize, &Item)> = rows.iter().enumerate().map(|(n, (_, item))| (n, item)).collect();
         let Sent { mut ran, batch, staged, memo } = bulk::send(&core, target, sink, &items, &|| *stop.borrow()).await?;
         let mut changes = Changes { batch, memo, ..Changes::default() };
-        let moved = self.digest_parked(&ran, rows, target.destination, at, &mut changes);
+        let moved = self.digest_parked(&ran, rows, target, &mut changes);
         let positions = self.settle(target.policy, changes).await?;
         if let Some(staged) = staged {
             core.profiles.learn(&staged, &positions);
@@ -224,10 +222,10 @@ impl Worker {
         &self,
         ran: &Ran,
         rows: &mut [(ParkedKey, Item)],
-        destination: &Destination,
-        at: Millis,
+        target: Target<'_>,
         changes: &mut Changes,
     ) -> BTreeMap<SubjectId, (usize, Millis)> {
+        let Target { destination, at, .. } = target;
         let mut moved: BTreeMap<SubjectId, (usize, Millis)> = BTreeMap::new();
         for (number, fate) in &ran.fates {
             changes.count(*fate);
@@ -255,7 +253,7 @@ impl Worker {
             };
             if let Some(reason) = dead {
                 item.attempts += u32::from(reason != "too_old");
-                changes.bury(&self.core, &self.id, item, reason, at);
+                changes.bury(&self.core.vault, target, item, reason);
             }
             PARKED.delete(&mut changes.batch, key);
             *took += 1;
