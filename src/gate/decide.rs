@@ -1,8 +1,8 @@
 //! Which destinations get an event, and why the others do not.
 
 use crate::consent::Standing;
-use crate::events::consent_object::Narrowing;
 use crate::events::Event;
+use crate::events::consent_object::Narrowing;
 use crate::gate::reason::Reason;
 use crate::policy::{Policy, Purposes, Route};
 

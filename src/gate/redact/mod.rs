@@ -106,28 +106,35 @@ impl<'a> Redactor<'a> {
     }
 
     fn clean(&self, text: &str, key: &str, depth: u8) -> Option<String> {
-        let cut = if Seen::of(text).has(Seen::URL) { url::cut(self, text, depth) } else { None };
-        self.piece(cut.as_deref().unwrap_or(text), key, depth).or(cut)
+        let seen = Seen::of(text);
+        match if seen.has(Seen::URL) { url::cut(self, text, depth) } else { None } {
+            Some(cut) => self.piece(&cut, key, depth).or(Some(cut)),
+            None => self.seen_piece(text, seen, key, depth),
+        }
     }
 
     /// A text that is no URL, or a part of one.
     fn piece(&self, text: &str, key: &str, depth: u8) -> Option<String> {
+        self.seen_piece(text, Seen::of(text), key, depth)
+    }
+
+    fn seen_piece(&self, text: &str, seen: Seen, key: &str, depth: u8) -> Option<String> {
         if text.len() < 3 {
             return None;
         }
         if self.stated.is_whole(text) {
             return Some(Found::Id.label().to_owned());
         }
-        let seen = Seen::of(text);
         let mut out = None;
         let mut spans = Vec::new();
         self.spans(text, seen, key, depth, &mut spans);
         if !spans.is_empty() {
             out = Some(replace(text, &mut spans));
         }
-        if seen.has(Seen::DISGUISE | Seen::FOREIGN)
-            && let Some(found) = self.disguised(out.as_deref().unwrap_or(text), key, depth)
-        {
+        let is_disguised = seen.has(Seen::DISGUISE)
+            || (seen.has(Seen::FOREIGN) && disguise::is_foreign(text))
+            || (seen.has(Seen::EQUALS) && text.contains("=40"));
+        if is_disguised && let Some(found) = self.disguised(out.as_deref().unwrap_or(text), key, depth) {
             return Some(found.label().to_owned());
         }
         out
@@ -140,7 +147,7 @@ impl<'a> Redactor<'a> {
             find::emails(text, spans);
         }
         if seen.digits >= 6 {
-            find::phones(text, Hint::of(key), &self.stated, spans);
+            find::phones(text, key, &self.stated, spans);
         }
         self.stated.find(text, spans);
         self.tokens(text, depth, spans);
@@ -150,16 +157,16 @@ impl<'a> Redactor<'a> {
     fn tokens(&self, text: &str, depth: u8, spans: &mut Vec<Span>) {
         let mut read = 0..0;
         token::each(text, |start, end| {
-            // The rest of a token that was read as base64 says nothing new.
-            if read.contains(&start) && (start - read.start).is_multiple_of(4) {
-                return;
-            }
-            let Some(token) = text.get(start..end) else { return };
-            if token::may_be_hash(token) && token::bytes(token).any(|bytes| self.stated.is_hash(&bytes)) {
+            let Some(token) = text.get(start..end).filter(|token| token::is_suspect(token)) else { return };
+            if token::hash(token).is_some_and(|bytes| self.stated.is_hash(&bytes)) {
                 spans.push(Span { start, end, found: Found::Id });
             }
             if let Some(found) = token::hex_text(token).and_then(|hidden| self.hidden(&hidden, depth)) {
                 spans.push(Span { start, end, found });
+            }
+            // The rest of a token that was read says nothing new.
+            if read.contains(&start) && (start - read.start).is_multiple_of(4) {
+                return;
             }
             if let Some((hidden, length)) = token::base64_text(token) {
                 read = start..start + length;
@@ -192,7 +199,7 @@ impl<'a> Redactor<'a> {
     /// What shows only when the text's disguises are taken off.
     fn disguised(&self, text: &str, key: &str, depth: u8) -> Option<Found> {
         let mut view = disguise::lift(text)?;
-        let hides_url = !text.contains("://");
+        let hides_url = !url::has_scheme(text);
         for _ in 0..depth {
             if let Some(found) = self.finds(&view, key, depth.saturating_sub(1)) {
                 return Some(found);
@@ -238,6 +245,7 @@ impl Seen {
     const URL: u8 = 4;
     const FOREIGN: u8 = 8;
     const DIGIT: u8 = 16;
+    const EQUALS: u8 = 32;
 
     const CLASSES: [u8; 256] = {
         let mut table = [0_u8; 256];
@@ -248,9 +256,10 @@ impl Seen {
             {
                 table[byte] = match byte as u8 {
                     b'@' => Self::AT,
-                    b'%' | b'&' | b'\\' | b'=' | b'(' | b'[' | b'{' | b'<' => Self::DISGUISE,
+                    b'%' | b'&' | b'\\' | b'(' | b'[' | b'{' | b'<' => Self::DISGUISE,
+                    b'=' => Self::EQUALS,
                     0..=8 | 11 | 12 | 14..=31 | 127 => Self::DISGUISE,
-                    b':' | b'?' | b'#' | b'/' => Self::URL,
+                    b':' | b'?' | b'#' => Self::URL,
                     b'0'..=b'9' => Self::DIGIT,
                     128..=255 => Self::FOREIGN,
                     _ => 0,

@@ -14,9 +14,11 @@ fn explanation(lang: &str) -> Explanation {
     let mut policy = policy();
     policy.destinations.push(destination("shop", Purposes::one(PERSONAL).or(Purposes::one(ADS))));
     policy.routes.push(route("second", 1));
-    let event = event(&json!({ "type": "track", "event": "E", "userId": "kunde-4711", "traits": { "email": "erika@muster.example" } }));
+    let event =
+        event(&json!({ "type": "track", "event": "E", "userId": "kunde-4711", "traits": { "email": "erika@muster.example" } }));
     let standing = Standing { granted: Purposes::one(ANALYTICS), denied: Purposes::one(PERSONAL), ..Standing::default() };
-    let question = Question { source: 0, event: &event, standing: &standing, narrowing: &Narrowing::Unsaid, has_identifier: true };
+    let question =
+        Question { source: 0, event: &event, standing: &standing, narrowing: &Narrowing::Unsaid, has_identifier: true };
     let identifiers = [identifier(&policy, "email", "erika@muster.example"), identifier(&policy, "user_id", "kunde-4711")];
     let asked = Asked { identifiers: &identifiers, lang, received_at: 0 };
     explain(&policy, &question, &asked, |dest| Some((CustomerId([3; 16]), domain(&dest.domain))))

@@ -76,7 +76,10 @@ fn known_mistakes_of_others_are_not_made() {
         form::email(PartnerProfile::Google, "jane.q.doe@gmail.com").unwrap(),
         "dfe7b9138ccdd19d957dd8c1cd9e0ea2f9e2bb7a528f8f972d2794efcdf819df"
     );
-    assert_eq!(form::email(PartnerProfile::Uid2, "JANESaoirse@gmail.com").unwrap(), "ku4mBX7Z3qJTXWyLFB1INzkyR2WZGW4ANSJUiW21iI8=");
+    assert_eq!(
+        form::email(PartnerProfile::Uid2, "JANESaoirse@gmail.com").unwrap(),
+        "ku4mBX7Z3qJTXWyLFB1INzkyR2WZGW4ANSJUiW21iI8="
+    );
     assert_eq!(form::email(PartnerProfile::Uid2, "user@example.com").unwrap(), "tMmiiTI7IaAcPpQPFQ65uMVCWH8av9jw4cwf/F5HVRQ=");
 }
 

@@ -24,10 +24,12 @@ const HIDINGS: [fn(&str) -> String; 22] = [
     |t| between(t, '\u{200b}'),
     |t| between(t, '\u{ad}'),
     |t| between(t, '\u{feff}'),
-    |t| t.chars().fold(String::new(), |mut out, c| {
-        write!(out, "\\u{:04x}", u32::from(c)).unwrap();
-        out
-    }),
+    |t| {
+        t.chars().fold(String::new(), |mut out, c| {
+            write!(out, "\\u{:04x}", u32::from(c)).unwrap();
+            out
+        })
+    },
     |t| STANDARD.encode(t),
     |t| URL_SAFE_NO_PAD.encode(t),
     |t| hex::encode(t),
@@ -40,7 +42,9 @@ const HIDINGS: [fn(&str) -> String; 22] = [
 ];
 
 fn percent(text: &str, hide: fn(char) -> bool) -> String {
-    text.chars().map(|c| if hide(c) { c.to_string().bytes().map(|b| format!("%{b:02X}")).collect() } else { c.to_string() }).collect()
+    text.chars()
+        .map(|c| if hide(c) { c.to_string().bytes().map(|b| format!("%{b:02X}")).collect() } else { c.to_string() })
+        .collect()
 }
 
 fn between(text: &str, mark: char) -> String {

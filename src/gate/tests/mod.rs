@@ -19,8 +19,8 @@ use crate::events::{Event, EventType};
 use crate::id::{Blind, CustomerId};
 use crate::identity::Identifier;
 use crate::policy::{
-    Controller, Destination, DestinationKind, IdentifierForm, IdentifierKind, IdentifierType, LegalBasis, Policy, Purpose, Purposes, Route,
-    Source, SourceKind, Texts,
+    Controller, Destination, DestinationKind, IdentifierForm, IdentifierKind, IdentifierType, LegalBasis, Policy, Purpose,
+    Purposes, Route, Source, SourceKind, Texts,
 };
 use crate::store::Store;
 use crate::vault::{Domain, Vault};

@@ -54,7 +54,7 @@ fn email_addresses_are_cut_in_every_writing() {
         "Schreiben Sie an mailto:max@beispiel.de oder rufen Sie an",
     ] {
         let left = leaves(text).to_lowercase();
-        assert!(!left.contains("beis") && !left.contains("max") && left.contains('['), "{text} → {left}");
+        assert!(!left.contains("beis") && !left.contains("max@") && left.contains('['), "{text} → {left}");
     }
 }
 
@@ -156,7 +156,9 @@ fn what_the_event_states_is_cut_wherever_it_stands() {
         let left = leaves(text);
         assert!(left.contains("[id]") || left.contains("[name]") || left.contains("[phone]"), "{text} → {left}");
     }
-    let out = shaped_with_erika(json!({ "n": 15_123_456_789_u64, "m": 4_915_123_456_789_u64, "f": 4_915_123_456_789.0, "k": 2_900_123_456_784_u64 }));
+    let out = shaped_with_erika(
+        json!({ "n": 15_123_456_789_u64, "m": 4_915_123_456_789_u64, "f": 4_915_123_456_789.0, "k": 2_900_123_456_784_u64 }),
+    );
     for (key, value) in out["properties"].as_object().unwrap() {
         assert!(value.is_string(), "{key}: {value}");
     }
@@ -166,7 +168,14 @@ fn what_the_event_states_is_cut_wherever_it_stands() {
 fn unkeyed_hashes_of_what_the_event_states_are_cut() {
     use base64::Engine;
     let digest = |algorithm, text: &str| ring::digest::digest(algorithm, text.as_bytes()).as_ref().to_vec();
-    for text in ["erika.muster@example.org", "Erika.Muster@Example.org", "erikamuster@example.org", "kunde-4711", "+4915123456789", "4915123456789"] {
+    for text in [
+        "erika.muster@example.org",
+        "Erika.Muster@Example.org",
+        "erikamuster@example.org",
+        "kunde-4711",
+        "+4915123456789",
+        "4915123456789",
+    ] {
         for algorithm in [&ring::digest::SHA256, &ring::digest::SHA1_FOR_LEGACY_USE_ONLY] {
             let hash = digest(algorithm, text);
             assert_eq!(leaves(&hex::encode(&hash)), "[id]", "{text}");

@@ -60,7 +60,8 @@ fn the_list_of_denials_holds_everything_that_is_not_allowed() {
         received_at: 0,
         allowed: Purposes(0b01001),
     };
-    let out: Value = serde_json::from_slice(&shape(&policy, &policy.destinations[0], &policy.routes[0], &parcel).unwrap()).unwrap();
+    let out: Value =
+        serde_json::from_slice(&shape(&policy, &policy.destinations[0], &policy.routes[0], &parcel).unwrap()).unwrap();
     assert_eq!(out["consent"]["allowedConsentIds"], json!(["analytics", "necessary"]));
     assert_eq!(out["consent"]["deniedConsentIds"], json!(["personalization", "ads_sharing", "security"]));
     parcel.allowed = Purposes(0b01110);
@@ -147,10 +148,19 @@ fn the_network_leaves_by_its_own_word_without_a_listed_field() {
 #[test]
 fn agents_keep_family_major_version_and_platform() {
     for (agent, left) in [
-        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.6099.71 Safari/537.36", "Chrome 120 (Linux)"),
-        ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1 Version/17.1 Mobile/15E148 Safari/604.1", "Safari 17 (iOS)"),
+        (
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.6099.71 Safari/537.36",
+            "Chrome 120 (Linux)",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1 Version/17.1 Mobile/15E148 Safari/604.1",
+            "Safari 17 (iOS)",
+        ),
         ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Chrome/119.0.0.0 Safari/537.36 Edg/119.0.2151.97", "Edge 119 (macOS)"),
-        ("Mozilla/5.0 (Linux; Android 14; SM-S918B) SamsungBrowser/23.0 Chrome/115.0.0.0 Mobile", "Samsung Internet 23 (Android)"),
+        (
+            "Mozilla/5.0 (Linux; Android 14; SM-S918B) SamsungBrowser/23.0 Chrome/115.0.0.0 Mobile",
+            "Samsung Internet 23 (Android)",
+        ),
         ("erika@muster.example", "Other"),
         ("Firefox/12345678901", "Firefox"),
     ] {
