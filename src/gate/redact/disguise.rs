@@ -157,7 +157,8 @@ fn spelled(text: &str) -> Option<String> {
     while let Some(open) = rest.find(['(', '[', '{', '<']) {
         let (before, after) = rest.split_at_checked(open)?;
         let inner = after.get(1..)?;
-        let word = inner.split([')', ']', '}', '>']).next().unwrap_or_default();
+        let close = inner.char_indices().take(12).find(|(_, c)| matches!(c, ')' | ']' | '}' | '>')).map_or(0, |(index, _)| index);
+        let word = inner.get(..close)?;
         let sign = match word.trim().to_ascii_lowercase().as_str() {
             "at" | "ät" | "@" => Some('@'),
             "dot" | "punkt" | "." => Some('.'),

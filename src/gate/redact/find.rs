@@ -128,7 +128,7 @@ impl Run {
         let plus = bytes.get(start) == Some(&b'+');
         let mut run = Self { start, end: start, plus, separators: 0, digits: Vec::new() };
         // Most digits belong to no long number, and a list costs more than they do.
-        let reach = bytes.get(start..).unwrap_or_default().iter();
+        let reach = bytes.get(start..).unwrap_or_default().iter().take(32);
         if reach.take_while(|b| b.is_ascii_digit() || b" -/.()+".contains(b)).filter(|b| b.is_ascii_digit()).take(6).count() < 6 {
             run.end = bytes.get(start + 1..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count() + start + 1;
             return run;

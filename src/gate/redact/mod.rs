@@ -26,6 +26,8 @@
 //! its token starts; salted or partner-specific hashes; pictures of text. Against a sender who wants to smuggle, the allow-list
 //! is the wall; this is the net behind it.
 
+use std::cell::Cell;
+
 mod disguise;
 mod find;
 mod hash;
@@ -35,6 +37,11 @@ mod url;
 
 pub use find::Hint;
 pub use stated::Stated;
+
+/// How many bytes are looked at behind disguises, for each byte of a text and at least. Honest text needs a small part of it;
+/// what costs more was made to cost, and goes as a whole.
+const EFFORT: usize = 24;
+const EFFORT_LEAST: usize = 4096;
 
 /// How many encodings are taken off before what is left is cut as a whole.
 const DEPTH: u8 = 5;
@@ -84,19 +91,29 @@ struct Span {
 pub struct Redactor<'a> {
     stated: Stated,
     parameters: &'a [String],
+    /// How many bytes may still be looked at behind disguises of the text at hand.
+    effort: Cell<usize>,
 }
 
 impl<'a> Redactor<'a> {
     /// A redactor that knows what the event states, and which URL parameters may stay.
     #[must_use]
     pub const fn new(stated: Stated, parameters: &'a [String]) -> Self {
-        Self { stated, parameters }
+        Self { stated, parameters, effort: Cell::new(0) }
     }
 
     /// What `text` becomes; `None` if it may leave as it is. `key` is the key that it stands under.
     #[must_use]
     pub fn text(&self, text: &str, key: &str) -> Option<String> {
+        self.effort.set(text.len().saturating_mul(EFFORT).saturating_add(EFFORT_LEAST));
         self.clean(text, key, DEPTH)
+    }
+
+    /// Pays for looking at hidden text; `false` if all effort is spent.
+    fn pay(&self, bytes: usize) -> bool {
+        let left = self.effort.get().checked_sub(bytes);
+        self.effort.set(left.unwrap_or(0));
+        left.is_some()
     }
 
     /// What a JSON number becomes; `None` if it may leave as it is.
@@ -170,6 +187,10 @@ impl<'a> Redactor<'a> {
             }
             if let Some((hidden, length)) = token::base64_text(token) {
                 read = start..start + length;
+                if !self.pay(length) {
+                    spans.push(Span { start, end, found: Found::Encoded });
+                    return;
+                }
                 if let Some(found) = self.hidden(&hidden, depth) {
                     spans.push(Span { start, end: start + length, found });
                 }
@@ -187,6 +208,9 @@ impl<'a> Redactor<'a> {
 
     /// What shows in a text, in whichever way; for texts that do not leave themselves.
     fn finds(&self, text: &str, key: &str, depth: u8) -> Option<Found> {
+        if !self.pay(text.len()) {
+            return Some(Found::Encoded);
+        }
         let mut spans = Vec::new();
         let seen = Seen::of(text);
         self.spans(text, seen, key, depth, &mut spans);

@@ -24,14 +24,20 @@ pub(super) fn each(text: &str, mut f: impl FnMut(usize, usize)) {
 
 fn starts(bytes: &[u8], start: usize, end: usize, f: &mut impl FnMut(usize, usize)) {
     let mut at = start;
+    // Kept from start to start, so that a text of nothing but separators stays cheap.
+    let (mut standard, mut url_safe) = (start, start);
     while end.saturating_sub(at) >= SHORTEST {
         let next = at + run(bytes, at, |b| value(b) < 62);
         f(at, end);
         if next < end {
-            let common = at + run(bytes, at, |b| value(b) != NONE && !matches!(b, b'-' | b'_'));
-            let url_safe = at + run(bytes, at, |b| value(b) != NONE && !matches!(b, b'+' | b'/'));
-            for stop in [next, common, url_safe] {
-                if stop < end && stop - at >= SHORTEST && (stop == next || stop > next) {
+            if standard <= at {
+                standard = at + run(bytes, at, |b| value(b) != NONE && !matches!(b, b'-' | b'_'));
+            }
+            if url_safe <= at {
+                url_safe = at + run(bytes, at, |b| value(b) != NONE && !matches!(b, b'+' | b'/'));
+            }
+            for stop in [next, standard, url_safe] {
+                if stop < end && stop >= at + SHORTEST {
                     f(at, stop);
                 }
             }
@@ -102,8 +108,8 @@ const fn is_start(byte: u8) -> bool {
 fn is_texty_hex(token: &str) -> bool {
     token.len().is_multiple_of(2)
         && token.len() >= 8
-        && token.bytes().step_by(2).all(|high| high.is_ascii_hexdigit() && !matches!(high, b'0' | b'1'))
         && token.bytes().all(|b| b.is_ascii_hexdigit())
+        && token.bytes().step_by(2).all(|high| !matches!(high, b'0' | b'1'))
 }
 
 /// How many of the first bytes in base64 are UTF-8 without control characters. The first bytes decide for nearly every word, and

@@ -246,3 +246,41 @@ fn text_that_is_encoded_without_end_goes_entirely() {
     }
     assert!(leaves(&text).starts_with('['));
 }
+
+#[test]
+fn text_that_was_made_to_cost_does_not() {
+    use base64::Engine;
+    let mut nested = "a".repeat(4_000);
+    for _ in 0..4 {
+        nested = format!("%2525252540{}", base64::engine::general_purpose::STANDARD.encode(&nested));
+    }
+    let words = |word: &str| word.repeat(30_000 / word.len());
+    let texts = [
+        nested,
+        words("a-"),
+        words("("),
+        words("(at"),
+        words("@"),
+        words("a@"),
+        words("\"@"),
+        words("0 "),
+        words("+"),
+        words("%25"),
+        words("&#"),
+        words("&"),
+        words("\\u{"),
+        words("?="),
+        words("://"),
+        words("a:b/"),
+        words("YWFh/"),
+        words("YWFhYWFh-YWFhYWFhY_"),
+        words("IIII+"),
+        words("0151/"),
+        words("5f3a9c1e-"),
+        words("e\u{301}"),
+    ];
+    for text in texts {
+        let out = shaped_with_erika(json!({ "x": text }));
+        assert!(out["properties"]["x"].is_string());
+    }
+}
