@@ -349,11 +349,9 @@ fn object<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Option<&'a RawVa
 
 /// Checks what the JSON grammar lets through and later readers would stumble over.
 fn sound(raw: &str, field: Option<&'static str>) -> Result<(), Rejected> {
-    let bytes = raw.as_bytes();
-    // Fewer opening brackets than levels, fewer bytes than members: nearly every event is cleared by counting alone.
-    let openings = bytes.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
-    if openings > DEPTH_MAX || bytes.len() > PROPERTIES_MAX {
-        let nesting = json::Nesting::walk(bytes, 0, DEPTH_MAX);
+    let (openings, backslashes) = json::tally(raw);
+    if openings > DEPTH_MAX || raw.len() > PROPERTIES_MAX {
+        let nesting = json::Nesting::walk(raw.as_bytes(), 0, DEPTH_MAX);
         if nesting.depth > DEPTH_MAX {
             return Err(Rejected::invalid(field.unwrap_or_else(|| Wire::field_at(raw, nesting.end)), "is nested too deep"));
         }
@@ -361,7 +359,7 @@ fn sound(raw: &str, field: Option<&'static str>) -> Result<(), Rejected> {
             return Err(Rejected::invalid(field.unwrap_or("event"), "has more than 10000 properties"));
         }
     }
-    if !raw.contains('\\') {
+    if backslashes == 0 {
         return Ok(());
     }
     let Some((at, bad)) = json::bad_escape(raw) else {

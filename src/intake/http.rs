@@ -1,0 +1,189 @@
+//! The addresses to which Segment's and `RudderStack`'s SDKs send, with the status codes that make them keep what they should.
+//!
+//! A batch is never refused for one of its events: the SDKs would drop all of them. What consent keeps back is no error and is
+//! not told apart in the answer either: write keys are public, and the answer would say what a person has decided.
+
+use actix_web::http::StatusCode;
+use actix_web::middleware::from_fn;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::wire::{self, Takes};
+use super::{body, cors, settings};
+use crate::app::App;
+use crate::error::{Code, Problem};
+use crate::events::EventType;
+use crate::events::parse::Rejected;
+
+/// What became of the events of a request.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Taken<'a> {
+    /// Always true here; Java's SDK looks for it.
+    success: bool,
+    /// How many events were taken. Those that consent keeps back are among them.
+    accepted: usize,
+    /// The events that were refused.
+    rejected: Vec<Refused<'a>>,
+}
+
+/// An event that was refused; its neighbours were taken.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Refused<'a> {
+    /// Its place in the batch, from 0.
+    index: usize,
+    /// The code, from the table of codes.
+    code: &'a str,
+    /// The field that is wrong.
+    field: &'a str,
+    /// What is wrong with it.
+    message: &'a str,
+}
+
+macro_rules! calls {
+    ($($(#[doc = $doc:literal])* $name:ident $kind:ident $path:literal;)*) => {$(
+        $(#[doc = $doc])*
+        ///
+        /// # Errors
+        /// The refusal, when nothing was kept.
+        #[utoipa::path(post, path = $path, tag = "events", security(("write_key" = []), ("secret_key" = [])),
+            request_body(content = Value, content_type = "application/json", description = "One flat event."),
+            responses((status = 200, description = "Taken, and durable.", body = Taken<'static>),
+                (status = 400), (status = 401), (status = 403), (status = 413), (status = 415), (status = 422), (status = 429)))]
+        pub async fn $name(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> Result<HttpResponse, Problem> {
+            take(&req, payload, &app, Takes::One(EventType::$kind)).await
+        }
+    )*};
+}
+
+calls! {
+    /// Somebody did something. Also `/v1/t`.
+    track Track "/v1/track";
+    /// Who somebody is. Also `/v1/i`.
+    identify Identify "/v1/identify";
+    /// A page was seen. Also `/v1/p`.
+    page Page "/v1/page";
+    /// A screen was seen. Also `/v1/s`.
+    screen Screen "/v1/screen";
+    /// Somebody belongs to a group. Also `/v1/g`.
+    group Group "/v1/group";
+    /// Two IDs are the same person. Also `/v1/a`.
+    alias Alias "/v1/alias";
+}
+
+/// Many events at once. Also `/v1/b`, `/v1/import` and, for beacons, `/beacon/v1/batch`.
+///
+/// Refused events are listed and do not hold up their neighbours. With the header `X-Strict-Mode: 1` one refused event refuses
+/// all of them, with 400.
+///
+/// # Errors
+/// The refusal, when nothing was kept.
+#[utoipa::path(post, path = "/v1/batch", tag = "events", security(("write_key" = []), ("secret_key" = [])),
+    params(("X-Strict-Mode" = Option<String>, Header, description = "`1`: all or nothing.")),
+    request_body(content = Value, content_type = "application/json", description = "`{\"batch\": […]}`, plain or gzipped."),
+    responses((status = 200, description = "Taken, and durable; refused events are listed.", body = Taken<'static>),
+        (status = 400), (status = 401), (status = 403), (status = 413), (status = 415), (status = 422), (status = 429)))]
+pub async fn batch(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> Result<HttpResponse, Problem> {
+    take(&req, payload, &app, Takes::Batch).await
+}
+
+async fn take(req: &HttpRequest, payload: web::Payload, app: &App, takes: Takes) -> Result<HttpResponse, Problem> {
+    let at = app.clock.now();
+    let policy = app.policy.current();
+    note_retry(req);
+    let known = wire::source_by_head(req, app, &policy).await;
+    let known = match known {
+        Ok(known) => known,
+        Err(problem) => {
+            body::discard(payload).await;
+            return Err(problem);
+        }
+    };
+    let body = body::read(req, payload).await?;
+    let envelope = takes.read(&body)?;
+    let source = known.map_or_else(|| wire::source_by_body(req, app, &policy, &envelope), Ok)?;
+    let events = envelope.events(takes.kind(), at, wire::header_sent_at(req));
+    if is_strict(req) && takes == Takes::Batch {
+        let refused: Vec<_> = events.iter().enumerate().filter_map(|(i, event)| Some((i, event.as_ref().err()?))).collect();
+        if !refused.is_empty() {
+            return Ok(strictly(0, refused.into_iter()));
+        }
+    }
+    let count = events.len();
+    let answer = app.intake.accept(&policy, source, events, at).await?;
+    let accepted = count.saturating_sub(answer.rejected.len());
+    match (takes, answer.rejected.first()) {
+        (Takes::One(_), Some((_, rejected))) => Err(wire::problem(rejected)),
+        (Takes::Batch, Some(_)) if is_strict(req) => Ok(strictly(accepted, answer.rejected.iter().map(|(i, r)| (*i, r)))),
+        _ => Ok(HttpResponse::Ok().json(Taken {
+            success: true,
+            accepted,
+            rejected: listed(answer.rejected.iter().map(|(i, r)| (*i, r))),
+        })),
+    }
+}
+
+fn listed<'a>(rejected: impl Iterator<Item = (usize, &'a Rejected)>) -> Vec<Refused<'a>> {
+    rejected.map(|(index, r)| Refused { index, code: r.code, field: &r.field, message: &r.message }).collect()
+}
+
+/// The answer to somebody who wants to hear of a refused event loudly.
+fn strictly<'a>(accepted: usize, rejected: impl Iterator<Item = (usize, &'a Rejected)>) -> HttpResponse {
+    let said = if accepted == 0 { "Nothing of the batch was kept." } else { "The other events of the batch were kept." };
+    let problem = Problem::field(Code::InvalidField, "batch").detail(format!("Events were refused; see `rejected`. {said}"));
+    let mut answer = serde_json::to_value(problem.body()).unwrap_or_default();
+    if let Value::Object(members) = &mut answer {
+        members.insert("status".to_owned(), json!(StatusCode::BAD_REQUEST.as_u16()));
+        members.insert("success".to_owned(), json!(false));
+        members.insert("accepted".to_owned(), json!(accepted));
+        members.insert("rejected".to_owned(), json!(listed(rejected)));
+    }
+    HttpResponse::BadRequest().content_type("application/problem+json").body(answer.to_string())
+}
+
+fn is_strict(req: &HttpRequest) -> bool {
+    req.headers().get("x-strict-mode").is_some_and(|value| value == "1")
+}
+
+/// Retries say that answers get lost on the way, or come too late.
+fn note_retry(req: &HttpRequest) {
+    let attempt = ["x-retry-count", "rsa-retry-attempt"]
+        .iter()
+        .find_map(|name| req.headers().get(*name)?.to_str().ok()?.parse::<u32>().ok());
+    if let Some(attempt) = attempt.filter(|attempt| *attempt > 0) {
+        tracing::info!(attempt, "an SDK sends again");
+    }
+}
+
+async fn wrong_method() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(Code::MethodNotAllowed))
+}
+
+/// Every address of this room.
+pub fn configure(cfg: &mut web::ServiceConfig) {
+    for (path, takes) in wire::ENDPOINTS {
+        let post = || match takes {
+            Takes::One(EventType::Track) => web::post().to(track),
+            Takes::One(EventType::Identify) => web::post().to(identify),
+            Takes::One(EventType::Page) => web::post().to(page),
+            Takes::One(EventType::Screen) => web::post().to(screen),
+            Takes::One(EventType::Group) => web::post().to(group),
+            Takes::One(EventType::Alias) => web::post().to(alias),
+            Takes::Batch => web::post().to(batch),
+        };
+        both(cfg, path, post);
+    }
+    both(cfg, "/v1/m", || web::post().to(settings::discard));
+    both(cfg, "/v1/projects/{write_key}/settings", || web::get().to(settings::settings));
+    both(cfg, "/sourceConfig", || web::get().to(settings::source_config));
+    both(cfg, "/pixel/v1/{call}", || web::get().to(settings::pixel));
+}
+
+/// An address, and the same with a slash behind it.
+fn both(cfg: &mut web::ServiceConfig, path: &str, route: impl Fn() -> actix_web::Route) {
+    for path in [path.to_owned(), format!("{path}/")] {
+        let resource =
+            web::resource(path).route(route()).route(web::method(actix_web::http::Method::OPTIONS).to(cors::preflight));
+        cfg.service(resource.default_service(web::to(wrong_method)).wrap(from_fn(cors::mirror)));
+    }
+}
