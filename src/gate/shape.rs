@@ -70,6 +70,7 @@ pub fn shape(policy: &Policy, dest: &Destination, route: &Route, parcel: &Parcel
         truncated_ip: dest.truncated_ip,
         out: &mut out,
         path: String::with_capacity(64),
+        key_at: 0,
     };
     for (name, raw) in [("properties", &event.properties), ("context", &event.context), ("traits", &event.traits)] {
         if let Some(raw) = raw {

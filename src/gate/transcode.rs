@@ -26,6 +26,8 @@ pub(super) struct Transcoder<'a> {
     pub(super) out: &'a mut Vec<u8>,
     /// Where in the event we are.
     pub(super) path: String,
+    /// Where in `path` the last key begins.
+    pub(super) key_at: usize,
 }
 
 /// Where a value stands.
@@ -121,13 +123,14 @@ impl Transcoder<'_> {
     fn object(&mut self, cursor: &mut Cursor<'_>, place: Place) -> bool {
         cursor.eat(b'{');
         self.out.push(b'{');
-        let above = self.path.len();
+        let (above, key_above) = (self.path.len(), self.key_at);
         let mut first = true;
         while let Some(key) = cursor.key() {
             let is_detail =
                 place.role == Role::AgentData && !matches!(&*key, "brands" | "brand" | "version" | "mobile" | "platform");
             self.path.push('.');
             self.path.push_str(&key);
+            self.key_at = above + 1;
             let mark = self.out.len();
             if !first {
                 self.out.push(b',');
@@ -145,6 +148,7 @@ impl Transcoder<'_> {
                 break;
             }
         }
+        self.key_at = key_above;
         cursor.eat(b'}');
         self.out.push(b'}');
         true
@@ -223,7 +227,7 @@ impl Transcoder<'_> {
             }
             Role::Never | Role::AgentData | Role::Other => {}
         }
-        let key = self.path.rsplit('.').next().unwrap_or_default();
+        let key = self.path.get(self.key_at..).unwrap_or_default();
         match self.redactor.text(&text, key) {
             Some(cut) => write_text(self.out, &cut),
             None if escaped => write_text(self.out, &text),

@@ -183,7 +183,11 @@ impl Run {
     }
 }
 
-fn is_uuid(bytes: &[u8], at: usize) -> bool {
+/// Whether a UUID stands at `at`.
+pub(super) fn is_uuid(bytes: &[u8], at: usize) -> bool {
+    if bytes.get(at + 8) != Some(&b'-') || bytes.get(at + 13) != Some(&b'-') {
+        return false;
+    }
     let Some(text) = bytes.get(at..at + 36) else { return false };
     text.iter().enumerate().all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() })
         && bytes.get(at + 36).is_none_or(|b| !b.is_ascii_alphanumeric())

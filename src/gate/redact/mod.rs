@@ -167,7 +167,9 @@ impl<'a> Redactor<'a> {
             find::phones(text, key, &self.stated, spans);
         }
         self.stated.find(text, spans);
-        self.tokens(text, depth, spans);
+        if seen.tokens {
+            self.tokens(text, depth, spans);
+        }
     }
 
     /// Marks the tokens that hide something: a hash of something stated, or text in hex or base64.
@@ -261,6 +263,8 @@ fn replace(text: &str, spans: &mut [Span]) -> String {
 struct Seen {
     classes: u8,
     digits: usize,
+    /// Whether a token may hide something; few words look like that.
+    tokens: bool,
 }
 
 impl Seen {
@@ -270,6 +274,8 @@ impl Seen {
     const FOREIGN: u8 = 8;
     const DIGIT: u8 = 16;
     const EQUALS: u8 = 32;
+    const WORD: u8 = 64;
+    const JOIN: u8 = 128;
 
     const CLASSES: [u8; 256] = {
         let mut table = [0_u8; 256];
@@ -284,7 +290,9 @@ impl Seen {
                     b'=' => Self::EQUALS,
                     0..=8 | 11 | 12 | 14..=31 | 127 => Self::DISGUISE,
                     b':' | b'?' | b'#' => Self::URL,
-                    b'0'..=b'9' => Self::DIGIT,
+                    b'0'..=b'9' => Self::DIGIT | Self::WORD,
+                    b'A'..=b'Z' | b'a'..=b'z' => Self::WORD,
+                    b'+' | b'/' | b'-' | b'_' => Self::JOIN,
                     128..=255 => Self::FOREIGN,
                     _ => 0,
                 };
@@ -295,14 +303,27 @@ impl Seen {
     };
 
     fn of(text: &str) -> Self {
-        let mut classes = 0;
-        let mut digits = 0;
-        for byte in text.bytes() {
-            let class = Self::CLASSES.get(usize::from(byte)).copied().unwrap_or_default();
-            classes |= class;
-            digits += usize::from(class & Self::DIGIT != 0);
+        let bytes = text.as_bytes();
+        let mut seen = Self { classes: 0, digits: 0, tokens: false };
+        let (mut token, mut word) = (0, 0);
+        for (at, byte) in bytes.iter().enumerate() {
+            let class = Self::CLASSES.get(usize::from(*byte)).copied().unwrap_or_default();
+            seen.classes |= class;
+            seen.digits += usize::from(class & Self::DIGIT != 0);
+            if class & (Self::WORD | Self::JOIN) == 0 {
+                (token, word) = (0, 0);
+                continue;
+            }
+            token += 1;
+            word = if class & Self::JOIN == 0 { word + 1 } else { 0 };
+            seen.tokens |= token == token::HASH_LEAST;
+            seen.tokens |= match word {
+                1 => token::may_be_text(bytes.get(at..).unwrap_or_default()),
+                8 => bytes.get(at - 7..=at).is_some_and(|word| word.iter().all(u8::is_ascii_hexdigit)),
+                _ => false,
+            };
         }
-        Self { classes, digits }
+        seen
     }
 
     const fn has(self, class: u8) -> bool {

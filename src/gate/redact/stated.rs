@@ -136,8 +136,14 @@ impl Stated {
             .iter()
             .flat_map(|kind| &kind.paths)
             .any(|path| path.strip_prefix("context.").is_some_and(|rest| !rest.starts_with("traits.")));
-        if extra || context.contains("\"traits\"") || context.contains("\"ip\"") || context.contains('\\') {
+        if extra || context.contains("\"traits\"") || context.contains('\\') {
             self.members(policy, event, "context", context);
+        }
+        for (at, mark) in context.match_indices("\"ip\"") {
+            let after = context.get(at + mark.len()..).and_then(|rest| rest.trim_start().strip_prefix(':'));
+            if let Some(ip) = after.and_then(walk::text_of).filter(|ip| ip.len() >= SHORTEST) {
+                self.needle(&ip, Found::Id, true);
+            }
         }
     }
 
@@ -145,11 +151,6 @@ impl Stated {
         for (key, value) in Members::of(object) {
             match (head, &*key) {
                 ("context", "traits") => self.members(policy, event, "context.traits", value),
-                ("context", "ip") => {
-                    if let Some(ip) = walk::text_of(value).filter(|ip| ip.len() >= SHORTEST) {
-                        self.needle(&ip, Found::Id, true);
-                    }
-                }
                 _ => {
                     if let Some(name) = is_name(&key, head).then(|| walk::text_of(value)).flatten() {
                         self.name(&name);

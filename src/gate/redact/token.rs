@@ -1,7 +1,12 @@
 //! Tokens that may hide text or a hash: hex, base64 and base64url.
 
+use super::find;
+
 /// The shortest token that is looked into: four bytes in base64.
 const SHORTEST: usize = 6;
+
+/// The shortest hash that is looked for: MD5 in base64.
+pub(super) const HASH_LEAST: usize = 22;
 
 /// Calls `f` with the places of every token: from its start and from behind every `+`, `/`, `-` and `_`, to its end, to the next
 /// of them, and to the next that is no digit of the same alphabet. All four are separators in words; `+` and `/` are digits in
@@ -27,6 +32,11 @@ fn starts(bytes: &[u8], start: usize, end: usize, f: &mut impl FnMut(usize, usiz
     // Kept from start to start, so that a text of nothing but separators stays cheap.
     let (mut standard, mut url_safe) = (start, start);
     while end.saturating_sub(at) >= SHORTEST {
+        // The most common token that is neither a word nor hides one.
+        if find::is_uuid(bytes, at) {
+            at += 37;
+            continue;
+        }
         let next = at + run(bytes, at, |b| value(b) < 62);
         f(at, end);
         if next < end {
@@ -49,7 +59,7 @@ fn starts(bytes: &[u8], start: usize, end: usize, f: &mut impl FnMut(usize, usiz
 /// Whether a token is worth a closer look: few words are.
 pub(super) fn is_suspect(token: &str) -> bool {
     let hex = token.len() >= 8 && token.len().is_multiple_of(2) && token.bytes().take(4).all(|b| b.is_ascii_hexdigit());
-    hex || matches!(token.len(), 22 | 27 | 43) || may_be_text(token)
+    hex || matches!(token.len(), 22 | 27 | 43) || may_be_text(token.as_bytes())
 }
 
 fn run(bytes: &[u8], at: usize, fits: impl Fn(u8) -> bool) -> usize {
@@ -76,7 +86,7 @@ pub(super) fn hex_text(token: &str) -> Option<String> {
 
 /// What base64 stands for, as far as that is text, and how many characters of the token that took.
 pub(super) fn base64_text(token: &str) -> Option<(String, usize)> {
-    if !may_be_text(token) {
+    if !may_be_text(token.as_bytes()) {
         return None;
     }
     let length = texty_bytes(token);
@@ -90,8 +100,8 @@ pub(super) fn base64_text(token: &str) -> Option<(String, usize)> {
 }
 
 /// Whether the first three bytes in base64 can begin a text. It says no to nineteen words of twenty.
-fn may_be_text(token: &str) -> bool {
-    let Some([a, b, c, d]) = token.as_bytes().first_chunk::<4>() else { return false };
+pub(super) fn may_be_text(token: &[u8]) -> bool {
+    let Some([a, b, c, d]) = token.first_chunk::<4>() else { return false };
     let (a, b, c, d) = (value(*a), value(*b), value(*c), value(*d));
     let [first, second, third] = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
     match first {
