@@ -1,6 +1,5 @@
 //! What is left of an IP address and of a user agent.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 
 /// The network of an address: IPv4 /24, IPv6 /48. `None` if it is no address.
@@ -18,31 +17,32 @@ pub fn truncate_ip(text: &str) -> Option<String> {
     }
 }
 
-// The first that is found names the family: browsers carry the names of those that they descend from.
+// The first that an agent has names its family: browsers carry the names of those that they descend from.
 const FAMILIES: [(&str, &str); 14] = [
-    ("Edg/", "Edge"),
-    ("EdgA/", "Edge"),
-    ("EdgiOS/", "Edge"),
-    ("OPR/", "Opera"),
-    ("SamsungBrowser/", "Samsung Internet"),
-    ("FxiOS/", "Firefox"),
-    ("Firefox/", "Firefox"),
-    ("CriOS/", "Chrome"),
-    ("HeadlessChrome/", "Chrome"),
-    ("Chrome/", "Chrome"),
-    ("Version/", "Safari"),
+    ("Edg", "Edge"),
+    ("EdgA", "Edge"),
+    ("EdgiOS", "Edge"),
+    ("OPR", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("FxiOS", "Firefox"),
+    ("Firefox", "Firefox"),
+    ("CriOS", "Chrome"),
+    ("HeadlessChrome", "Chrome"),
+    ("Chrome", "Chrome"),
+    ("Version", "Safari"),
     ("analytics-node", "analytics-node"),
-    ("okhttp/", "okhttp"),
-    ("curl/", "curl"),
+    ("okhttp", "okhttp"),
+    ("curl", "curl"),
 ];
 
+// The first that an agent has, here too: Android calls itself Linux.
 const PLATFORMS: [(&str, &str); 8] = [
     ("iPhone", "iOS"),
     ("iPad", "iOS"),
     ("Android", "Android"),
     ("Windows", "Windows"),
     ("CrOS", "ChromeOS"),
-    ("Mac OS X", "macOS"),
+    ("Mac", "macOS"),
     ("Macintosh", "macOS"),
     ("Linux", "Linux"),
 ];
@@ -51,22 +51,32 @@ const PLATFORMS: [(&str, &str); 8] = [
 /// called `Other`, because an unknown agent may well be a unique one.
 #[must_use]
 pub fn reduce_agent(agent: &str) -> String {
-    let mut out = String::with_capacity(24);
-    match FAMILIES.iter().find_map(|(mark, family)| agent.split_once(mark).map(|(_, rest)| (*family, rest))) {
-        Some((family, rest)) => {
-            out.push_str(family);
-            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            // Real major versions are short; more digits could be somebody's number.
-            if let Some(major) = rest.get(..digits).filter(|m| (1..=4).contains(&m.len())) {
-                out.push(' ');
-                out.push_str(major);
+    let mut family: Option<(usize, &str)> = None;
+    let mut platform = usize::MAX;
+    for word in agent.split([' ', ';', '(', ')']) {
+        if let Some((name, version)) = word.split_once('/') {
+            let rank = FAMILIES.iter().position(|(mark, _)| *mark == name);
+            if let Some(rank) = rank.filter(|rank| family.is_none_or(|(best, _)| *rank < best)) {
+                family = Some((rank, version));
             }
+        } else if let Some(rank) = PLATFORMS.iter().position(|(mark, _)| *mark == word) {
+            platform = platform.min(rank);
         }
-        None => out.push_str("Other"),
     }
-    if let Some((_, platform)) = PLATFORMS.iter().find(|(mark, _)| agent.contains(mark)) {
-        // Writing to a string cannot fail.
-        write!(out, " ({platform})").unwrap_or_default();
+    let mut out = String::with_capacity(24);
+    let name = family.and_then(|(rank, version)| Some((FAMILIES.get(rank)?.1, version)));
+    let (name, version) = name.unwrap_or(("Other", ""));
+    out.push_str(name);
+    let digits = version.bytes().take_while(u8::is_ascii_digit).count();
+    // Real major versions are short; more digits could be somebody's number.
+    if let Some(major) = version.get(..digits).filter(|m| (1..=4).contains(&m.len())) {
+        out.push(' ');
+        out.push_str(major);
+    }
+    if let Some((_, platform)) = PLATFORMS.get(platform) {
+        out.push_str(" (");
+        out.push_str(platform);
+        out.push(')');
     }
     out
 }

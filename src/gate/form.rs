@@ -2,7 +2,7 @@
 //!
 //! Partners disagree on trimming, Gmail dots, plus signs and encodings, so there is no single "SHA-256 of the e-mail address":
 //! a destination names its profile. A partner form is unkeyed and therefore *identifies*: everybody who knows the address can
-//! compute it. It needs consent, which [`super::shape`] checks.
+//! compute it. It needs consent, which [`super::shape()`] checks.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -70,6 +70,7 @@ pub fn shape(policy: &Policy, dest: &Destination, route: &Route, parcel: &Parcel
         truncated_ip: dest.truncated_ip,
         out: &mut out,
         path: String::with_capacity(64),
+        key_at: 0,
     };
     for (name, raw) in [("properties", &event.properties), ("context", &event.context), ("traits", &event.traits)] {
         if let Some(raw) = raw {
@@ -98,13 +99,24 @@ fn head(out: &mut Vec<u8>, parcel: &Parcel<'_>, fields: Fields<'_>, redactor: &R
     if let Some(value) = value.as_ref().filter(|_| !fields.dropped(name)) {
         text_member(out, name, redactor.text(value, name).as_deref().unwrap_or(value));
     }
-    text_member(out, "customerId", &parcel.customer.to_string());
+    customer(out, parcel.customer);
     text_member(out, "source", parcel.source);
     time_member(out, "timestamp", event.at);
     if let Some(at) = event.original_at {
         time_member(out, "originalTimestamp", at);
     }
     time_member(out, "receivedAt", parcel.received_at);
+}
+
+/// As [`CustomerId`] displays itself, without the machinery of formatting.
+fn customer(out: &mut Vec<u8>, id: CustomerId) {
+    let mut digits = [0_u8; 32];
+    // The lengths fit, so this cannot fail.
+    hex::encode_to_slice(id.0, &mut digits).unwrap_or_default();
+    out.extend_from_slice(b",\"customerId\":\"");
+    out.extend_from_slice(CustomerId::PREFIX.as_bytes());
+    out.extend_from_slice(&digits);
+    out.push(b'"');
 }
 
 /// Addresses in the forms that the destination's contract names. Of several of one type the strongest leaves.

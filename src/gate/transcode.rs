@@ -26,9 +26,20 @@ pub(super) struct Transcoder<'a> {
     pub(super) out: &'a mut Vec<u8>,
     /// Where in the event we are.
     pub(super) path: String,
+    /// Where in `path` the last key begins.
+    pub(super) key_at: usize,
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy)]
+struct Place {
+    reach: Reach,
+    role: Role,
+    depth: u8,
 }
 
 /// What a key says about its value, before any list is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     /// An ID that never leaves, or the client's own word about consent.
     Never,
@@ -84,49 +95,50 @@ impl Transcoder<'_> {
         write_text(self.out, name);
         self.out.push(b':');
         let start = self.out.len();
-        if !self.value(&mut cursor, reach, Role::Other, 0) || self.out.get(start..) == Some(b"{}".as_slice()) {
+        let place = Place { reach, role: Role::Other, depth: 0 };
+        if !self.value(&mut cursor, place) || self.out.get(start..) == Some(b"{}".as_slice()) {
             self.out.truncate(mark);
         }
     }
 
     /// Copies the next value; `false` if nothing of it may leave. The cursor stands behind the value afterwards.
-    fn value(&mut self, cursor: &mut Cursor<'_>, reach: Reach, role: Role, depth: u8) -> bool {
+    fn value(&mut self, cursor: &mut Cursor<'_>, place: Place) -> bool {
+        let Place { reach, role, depth } = place;
         let scalar = reach.whole || reach.leaf;
         match cursor.peek() {
-            Some(b'{') if depth < DEPTH_MAX && (reach.whole || reach.deeper) => self.object(cursor, reach, &role, depth),
-            Some(b'[') if depth < DEPTH_MAX => self.array(cursor, reach, &role, depth),
+            Some(b'{') if depth < DEPTH_MAX && (reach.whole || reach.deeper) => self.object(cursor, place),
+            Some(b'[') if depth < DEPTH_MAX => self.array(cursor, place),
             Some(b'{' | b'[') | None => {
                 cursor.skip();
                 false
             }
             Some(_) => match cursor.value() {
-                Some(Value::Text(raw, escaped)) => (scalar || matches!(role, Role::Ip)) && self.text(raw, escaped, &role),
+                Some(Value::Text(raw, escaped)) => (scalar || role == Role::Ip) && self.text(raw, escaped, role),
                 Some(Value::Plain(plain)) => scalar && self.plain(plain),
                 _ => false,
             },
         }
     }
 
-    fn object(&mut self, cursor: &mut Cursor<'_>, reach: Reach, role: &Role, depth: u8) -> bool {
+    fn object(&mut self, cursor: &mut Cursor<'_>, place: Place) -> bool {
         cursor.eat(b'{');
         self.out.push(b'{');
-        let above = self.path.len();
+        let (above, key_above) = (self.path.len(), self.key_at);
         let mut first = true;
         while let Some(key) = cursor.key() {
-            let hints_only =
-                matches!(role, Role::AgentData) && !matches!(&*key, "brands" | "brand" | "version" | "mobile" | "platform");
-            let role = Role::of(&key);
+            let is_detail =
+                place.role == Role::AgentData && !matches!(&*key, "brands" | "brand" | "version" | "mobile" | "platform");
             self.path.push('.');
             self.path.push_str(&key);
+            self.key_at = above + 1;
             let mark = self.out.len();
             if !first {
                 self.out.push(b',');
             }
-            let kept = !hints_only && self.member_value(cursor, &key, reach, role, depth);
-            if hints_only {
+            if is_detail {
                 cursor.skip();
-            }
-            if kept {
+                self.out.truncate(mark);
+            } else if self.member_value(cursor, &key, place) {
                 first = false;
             } else {
                 self.out.truncate(mark);
@@ -136,18 +148,20 @@ impl Transcoder<'_> {
                 break;
             }
         }
+        self.key_at = key_above;
         cursor.eat(b'}');
         self.out.push(b'}');
         true
     }
 
     /// Copies one member of an object, its key included.
-    fn member_value(&mut self, cursor: &mut Cursor<'_>, key: &str, above: Reach, role: Role, depth: u8) -> bool {
+    fn member_value(&mut self, cursor: &mut Cursor<'_>, key: &str, above: Place) -> bool {
+        let role = Role::of(key);
         let reach = match role {
             Role::Never => Reach::default(),
             Role::Ip if !self.truncated_ip || self.fields.dropped(&self.path) => Reach::default(),
             Role::Ip if self.path == "context.ip" => Reach { leaf: true, ..Reach::default() },
-            Role::Ip | Role::Agent | Role::AgentData | Role::Other => self.fields.reach(above, &self.path),
+            Role::Ip | Role::Agent | Role::AgentData | Role::Other => self.fields.reach(above.reach, &self.path),
         };
         if reach.is_none() {
             cursor.skip();
@@ -163,8 +177,7 @@ impl Transcoder<'_> {
             write_text(self.out, label);
             return true;
         }
-        // Client hints stay what they are for the objects in their lists.
-        self.value(cursor, reach, role, depth + 1)
+        self.value(cursor, Place { reach, role, depth: above.depth + 1 })
     }
 
     /// The label for a path at which the policy finds identifiers: they leave under `identifiers` or not at all.
@@ -177,7 +190,7 @@ impl Transcoder<'_> {
         })
     }
 
-    fn array(&mut self, cursor: &mut Cursor<'_>, reach: Reach, role: &Role, depth: u8) -> bool {
+    fn array(&mut self, cursor: &mut Cursor<'_>, place: Place) -> bool {
         cursor.eat(b'[');
         self.out.push(b'[');
         let mut first = true;
@@ -186,13 +199,7 @@ impl Transcoder<'_> {
             if !first {
                 self.out.push(b',');
             }
-            let role = match role {
-                Role::Ip => Role::Ip,
-                Role::Agent => Role::Agent,
-                Role::AgentData => Role::AgentData,
-                Role::Never | Role::Other => Role::Other,
-            };
-            if self.value(cursor, reach, role, depth + 1) {
+            if self.value(cursor, Place { depth: place.depth + 1, ..place }) {
                 first = false;
             } else {
                 self.out.truncate(mark);
@@ -206,7 +213,7 @@ impl Transcoder<'_> {
         true
     }
 
-    fn text(&mut self, raw: &str, escaped: bool, role: &Role) -> bool {
+    fn text(&mut self, raw: &str, escaped: bool, role: Role) -> bool {
         let text = plain_text(raw, escaped);
         match role {
             Role::Ip => {
@@ -220,7 +227,7 @@ impl Transcoder<'_> {
             }
             Role::Never | Role::AgentData | Role::Other => {}
         }
-        let key = self.path.rsplit('.').next().unwrap_or_default();
+        let key = self.path.get(self.key_at..).unwrap_or_default();
         match self.redactor.text(&text, key) {
             Some(cut) => write_text(self.out, &cut),
             None if escaped => write_text(self.out, &text),

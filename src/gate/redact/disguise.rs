@@ -21,15 +21,18 @@ pub(super) fn lift(text: &str) -> Option<String> {
 
 /// `%40`.
 pub(super) fn percent(text: &str) -> Option<String> {
-    hex_pairs(text, "%")
+    hex_pairs(text, '%')
 }
 
 /// `=40`, and only where an `@` is hidden that way: `a=40` is common otherwise.
 fn quoted_printable(text: &str) -> Option<String> {
-    if text.contains("=40") { hex_pairs(text, "=") } else { None }
+    if text.contains("=40") { hex_pairs(text, '=') } else { None }
 }
 
-fn hex_pairs(text: &str, mark: &str) -> Option<String> {
+fn hex_pairs(text: &str, mark: char) -> Option<String> {
+    if !text.contains(mark) {
+        return None;
+    }
     let mut parts = text.split(mark);
     let mut out = parts.next()?.as_bytes().to_vec();
     let mut changed = false;
@@ -42,7 +45,7 @@ fn hex_pairs(text: &str, mark: &str) -> Option<String> {
                 out.extend_from_slice(part.get(2..).unwrap_or_default().as_bytes());
             }
             None => {
-                out.extend_from_slice(mark.as_bytes());
+                out.extend_from_slice(mark.encode_utf8(&mut [0; 4]).as_bytes());
                 out.extend_from_slice(part.as_bytes());
             }
         }
@@ -52,6 +55,9 @@ fn hex_pairs(text: &str, mark: &str) -> Option<String> {
 
 /// `&#64;`, `&#x40;`, `&commat;`, with or without the semicolon.
 fn entities(text: &str) -> Option<String> {
+    if !text.contains('&') {
+        return None;
+    }
     let mut parts = text.split('&');
     let mut out = String::with_capacity(text.len());
     out.push_str(parts.next()?);
@@ -107,12 +113,13 @@ fn entity(part: &str) -> Option<(char, &str)> {
 
 /// `\u0040`, `\u{40}`, `\x40`, `\/`, `\"`: what is left of JSON and JavaScript in a string.
 fn escapes(text: &str) -> Option<String> {
+    if !text.contains('\\') {
+        return None;
+    }
     let mut parts = text.split('\\');
     let mut out = String::with_capacity(text.len());
     out.push_str(parts.next()?);
-    let mut changed = false;
     for part in parts {
-        changed = true;
         if let Some((c, rest)) = escape(part) {
             out.push(c);
             out.push_str(rest);
@@ -121,7 +128,7 @@ fn escapes(text: &str) -> Option<String> {
             out.push_str(part);
         }
     }
-    changed.then_some(out)
+    Some(out)
 }
 
 fn escape(part: &str) -> Option<(char, &str)> {
@@ -150,7 +157,8 @@ fn spelled(text: &str) -> Option<String> {
     while let Some(open) = rest.find(['(', '[', '{', '<']) {
         let (before, after) = rest.split_at_checked(open)?;
         let inner = after.get(1..)?;
-        let word = inner.split([')', ']', '}', '>']).next().unwrap_or_default();
+        let close = inner.char_indices().take(12).find(|(_, c)| matches!(c, ')' | ']' | '}' | '>')).map_or(0, |(index, _)| index);
+        let word = inner.get(..close)?;
         let sign = match word.trim().to_ascii_lowercase().as_str() {
             "at" | "ät" | "@" => Some('@'),
             "dot" | "punkt" | "." => Some('.'),
@@ -174,9 +182,14 @@ fn spelled(text: &str) -> Option<String> {
     changed.then_some(out)
 }
 
+/// Whether a text has characters that [`fold`] would change.
+pub(super) fn is_foreign(text: &str) -> bool {
+    !text.chars().all(is_plain)
+}
+
 /// Brings look-alikes to the characters that they look like, and drops what is not seen at all.
 pub(super) fn fold(text: &str) -> Option<String> {
-    if text.chars().all(is_plain) {
+    if !is_foreign(text) {
         return None;
     }
     let folded: String = text.chars().filter(|c| !is_invisible(*c)).nfkc().filter(|c| !is_invisible(*c)).map(look).collect();

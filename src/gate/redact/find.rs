@@ -68,6 +68,9 @@ impl Hint {
     /// Reads a key, without regard to case and separators.
     #[must_use]
     pub fn of(key: &str) -> Self {
+        if key.len() < 3 {
+            return Self::None;
+        }
         let plain: String = key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
         let phone = ["phone", "telefon", "mobile", "mobil", "handy", "whatsapp", "telefax", "msisdn"];
         if plain == "tel" || plain == "fax" || phone.iter().any(|word| plain.contains(word)) {
@@ -82,7 +85,7 @@ impl Hint {
 }
 
 /// Marks every phone number, and every run of digits that is a number which the event states.
-pub(super) fn phones(text: &str, hint: Hint, stated: &Stated, spans: &mut Vec<Span>) {
+pub(super) fn phones(text: &str, key: &str, stated: &Stated, spans: &mut Vec<Span>) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
@@ -103,7 +106,7 @@ pub(super) fn phones(text: &str, hint: Hint, stated: &Stated, spans: &mut Vec<Sp
         }
         let run = Run::read(bytes, at);
         if run.digits.len() >= 6
-            && let Some(found) = stated.number_in(&run.digits).or_else(|| run.is_phone(bytes, hint).then_some(Found::Phone))
+            && let Some(found) = stated.number_in(&run.digits).or_else(|| run.is_phone(bytes, key).then_some(Found::Phone))
         {
             spans.push(Span { start: run.start, end: run.end, found });
         }
@@ -124,6 +127,12 @@ impl Run {
     fn read(bytes: &[u8], start: usize) -> Self {
         let plus = bytes.get(start) == Some(&b'+');
         let mut run = Self { start, end: start, plus, separators: 0, digits: Vec::new() };
+        // Most digits belong to no long number, and a list costs more than they do.
+        let reach = bytes.get(start..).unwrap_or_default().iter().take(32);
+        if reach.take_while(|b| b.is_ascii_digit() || b" -/.()+".contains(b)).filter(|b| b.is_ascii_digit()).take(6).count() < 6 {
+            run.end = bytes.get(start + 1..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count() + start + 1;
+            return run;
+        }
         let mut gap = 0;
         let mut at = if plus { start + 1 } else { start };
         while let Some(byte) = bytes.get(at) {
@@ -142,7 +151,7 @@ impl Run {
         run
     }
 
-    fn is_phone(&self, bytes: &[u8], hint: Hint) -> bool {
+    fn is_phone(&self, bytes: &[u8], key: &str) -> bool {
         let before = self.start.checked_sub(1).and_then(|i| bytes.get(i));
         let earlier = self.start.checked_sub(2).and_then(|i| bytes.get(i));
         // `06:34:04.949123456` is a time.
@@ -153,6 +162,7 @@ impl Run {
         if self.plus {
             return (7..=30).contains(&count) && (left || count >= 10);
         }
+        let hint = Hint::of(key);
         if hint == Hint::Phone {
             return true;
         }
@@ -173,7 +183,11 @@ impl Run {
     }
 }
 
-fn is_uuid(bytes: &[u8], at: usize) -> bool {
+/// Whether a UUID stands at `at`.
+pub(super) fn is_uuid(bytes: &[u8], at: usize) -> bool {
+    if bytes.get(at + 8) != Some(&b'-') || bytes.get(at + 13) != Some(&b'-') {
+        return false;
+    }
     let Some(text) = bytes.get(at..at + 36) else { return false };
     text.iter().enumerate().all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() })
         && bytes.get(at + 36).is_none_or(|b| !b.is_ascii_alphanumeric())

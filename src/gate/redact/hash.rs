@@ -2,16 +2,84 @@
 
 use ring::digest;
 
-/// MD5, SHA-1 and SHA-256 of `text`: what "hashed e-mail" means in the field.
-pub(super) fn all(text: &str) -> [Vec<u8>; 3] {
-    [
-        md5(text.as_bytes()).to_vec(),
-        digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()).as_ref().to_vec(),
-        digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec(),
-    ]
+/// The hash of `text` that is `length` bytes long: MD5, SHA-1 or SHA-256, which is what "hashed e-mail" means in the field.
+pub(super) fn of_length(length: usize, text: &str) -> Vec<u8> {
+    match length {
+        16 => md5(text.as_bytes()).to_vec(),
+        20 => digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()).as_ref().to_vec(),
+        _ => digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec(),
+    }
 }
 
 const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
+
+/// 2³² · |sin(i + 1)|, as the RFC defines it.
+const SINES: [u32; 64] = [
+    0xd76a_a478,
+    0xe8c7_b756,
+    0x2420_70db,
+    0xc1bd_ceee,
+    0xf57c_0faf,
+    0x4787_c62a,
+    0xa830_4613,
+    0xfd46_9501,
+    0x6980_98d8,
+    0x8b44_f7af,
+    0xffff_5bb1,
+    0x895c_d7be,
+    0x6b90_1122,
+    0xfd98_7193,
+    0xa679_438e,
+    0x49b4_0821,
+    0xf61e_2562,
+    0xc040_b340,
+    0x265e_5a51,
+    0xe9b6_c7aa,
+    0xd62f_105d,
+    0x0244_1453,
+    0xd8a1_e681,
+    0xe7d3_fbc8,
+    0x21e1_cde6,
+    0xc337_07d6,
+    0xf4d5_0d87,
+    0x455a_14ed,
+    0xa9e3_e905,
+    0xfcef_a3f8,
+    0x676f_02d9,
+    0x8d2a_4c8a,
+    0xfffa_3942,
+    0x8771_f681,
+    0x6d9d_6122,
+    0xfde5_380c,
+    0xa4be_ea44,
+    0x4bde_cfa9,
+    0xf6bb_4b60,
+    0xbebf_bc70,
+    0x289b_7ec6,
+    0xeaa1_27fa,
+    0xd4ef_3085,
+    0x0488_1d05,
+    0xd9d4_d039,
+    0xe6db_99e5,
+    0x1fa2_7cf8,
+    0xc4ac_5665,
+    0xf429_2244,
+    0x432a_ff97,
+    0xab94_23a7,
+    0xfc93_a039,
+    0x655b_59c3,
+    0x8f0c_cc92,
+    0xffef_f47d,
+    0x8584_5dd1,
+    0x6fa8_7e4f,
+    0xfe2c_e6e0,
+    0xa301_4314,
+    0x4e08_11a1,
+    0xf753_7e82,
+    0xbd3a_f235,
+    0x2ad7_d2bb,
+    0xeb86_d391,
+];
 
 /// MD5 (RFC 1321). Not for security: only to recognise an MD5 that somebody else made.
 pub(super) fn md5(message: &[u8]) -> [u8; 16] {
@@ -45,16 +113,8 @@ fn compress(state: &mut [u32; 4], block: &[u8; 64]) {
         };
         let word = words.get(from).map_or(0, |bytes| u32::from_le_bytes(*bytes));
         let shift = SHIFTS.get(i / 16).and_then(|row| row.get(i % 4)).copied().unwrap_or_default();
-        let sum = a.wrapping_add(mix).wrapping_add(sine(i)).wrapping_add(word);
+        let sum = a.wrapping_add(mix).wrapping_add(SINES.get(i).copied().unwrap_or_default()).wrapping_add(word);
         (a, d, c, b) = (d, c, b, b.wrapping_add(sum.rotate_left(shift)));
     }
     *state = [state[0].wrapping_add(a), state[1].wrapping_add(b), state[2].wrapping_add(c), state[3].wrapping_add(d)];
-}
-
-/// The constant of step `i`: the integer part of 2³² · |sin(i + 1)|, as the RFC defines it.
-fn sine(i: usize) -> u32 {
-    let step = f64::from(u32::try_from(i + 1).unwrap_or_default());
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^32, and cut as the RFC says")]
-    let constant = (step.sin().abs() * 4_294_967_296.0) as u32;
-    constant
 }

@@ -26,6 +26,8 @@
 //! its token starts; salted or partner-specific hashes; pictures of text. Against a sender who wants to smuggle, the allow-list
 //! is the wall; this is the net behind it.
 
+use std::cell::Cell;
+
 mod disguise;
 mod find;
 mod hash;
@@ -35,6 +37,11 @@ mod url;
 
 pub use find::Hint;
 pub use stated::Stated;
+
+/// How many bytes are looked at behind disguises, for each byte of a text and at least. Honest text needs a small part of it;
+/// what costs more was made to cost, and goes as a whole.
+const EFFORT: usize = 24;
+const EFFORT_LEAST: usize = 4096;
 
 /// How many encodings are taken off before what is left is cut as a whole.
 const DEPTH: u8 = 5;
@@ -84,19 +91,29 @@ struct Span {
 pub struct Redactor<'a> {
     stated: Stated,
     parameters: &'a [String],
+    /// How many bytes may still be looked at behind disguises of the text at hand.
+    effort: Cell<usize>,
 }
 
 impl<'a> Redactor<'a> {
     /// A redactor that knows what the event states, and which URL parameters may stay.
     #[must_use]
     pub const fn new(stated: Stated, parameters: &'a [String]) -> Self {
-        Self { stated, parameters }
+        Self { stated, parameters, effort: Cell::new(0) }
     }
 
     /// What `text` becomes; `None` if it may leave as it is. `key` is the key that it stands under.
     #[must_use]
     pub fn text(&self, text: &str, key: &str) -> Option<String> {
+        self.effort.set(text.len().saturating_mul(EFFORT).saturating_add(EFFORT_LEAST));
         self.clean(text, key, DEPTH)
+    }
+
+    /// Pays for looking at hidden text; `false` if all effort is spent.
+    fn pay(&self, bytes: usize) -> bool {
+        let left = self.effort.get().checked_sub(bytes);
+        self.effort.set(left.unwrap_or(0));
+        left.is_some()
     }
 
     /// What a JSON number becomes; `None` if it may leave as it is.
@@ -106,28 +123,35 @@ impl<'a> Redactor<'a> {
     }
 
     fn clean(&self, text: &str, key: &str, depth: u8) -> Option<String> {
-        let cut = if Seen::of(text).has(Seen::URL) { url::cut(self, text, depth) } else { None };
-        self.piece(cut.as_deref().unwrap_or(text), key, depth).or(cut)
+        let seen = Seen::of(text);
+        match if seen.has(Seen::URL) { url::cut(self, text, depth) } else { None } {
+            Some(cut) => self.piece(&cut, key, depth).or(Some(cut)),
+            None => self.seen_piece(text, seen, key, depth),
+        }
     }
 
     /// A text that is no URL, or a part of one.
     fn piece(&self, text: &str, key: &str, depth: u8) -> Option<String> {
+        self.seen_piece(text, Seen::of(text), key, depth)
+    }
+
+    fn seen_piece(&self, text: &str, seen: Seen, key: &str, depth: u8) -> Option<String> {
         if text.len() < 3 {
             return None;
         }
         if self.stated.is_whole(text) {
             return Some(Found::Id.label().to_owned());
         }
-        let seen = Seen::of(text);
         let mut out = None;
         let mut spans = Vec::new();
         self.spans(text, seen, key, depth, &mut spans);
         if !spans.is_empty() {
             out = Some(replace(text, &mut spans));
         }
-        if seen.has(Seen::DISGUISE | Seen::FOREIGN)
-            && let Some(found) = self.disguised(out.as_deref().unwrap_or(text), key, depth)
-        {
+        let is_disguised = seen.has(Seen::DISGUISE)
+            || (seen.has(Seen::FOREIGN) && disguise::is_foreign(text))
+            || (seen.has(Seen::EQUALS) && text.contains("=40"));
+        if is_disguised && let Some(found) = self.disguised(out.as_deref().unwrap_or(text), key, depth) {
             return Some(found.label().to_owned());
         }
         out
@@ -140,29 +164,35 @@ impl<'a> Redactor<'a> {
             find::emails(text, spans);
         }
         if seen.digits >= 6 {
-            find::phones(text, Hint::of(key), &self.stated, spans);
+            find::phones(text, key, &self.stated, spans);
         }
         self.stated.find(text, spans);
-        self.tokens(text, depth, spans);
+        if seen.tokens {
+            self.tokens(text, depth, spans);
+        }
     }
 
     /// Marks the tokens that hide something: a hash of something stated, or text in hex or base64.
     fn tokens(&self, text: &str, depth: u8, spans: &mut Vec<Span>) {
         let mut read = 0..0;
         token::each(text, |start, end| {
-            // The rest of a token that was read as base64 says nothing new.
-            if read.contains(&start) && (start - read.start).is_multiple_of(4) {
-                return;
-            }
-            let Some(token) = text.get(start..end) else { return };
-            if token::may_be_hash(token) && token::bytes(token).any(|bytes| self.stated.is_hash(&bytes)) {
+            let Some(token) = text.get(start..end).filter(|token| token::is_suspect(token)) else { return };
+            if token::hash(token).is_some_and(|bytes| self.stated.is_hash(&bytes)) {
                 spans.push(Span { start, end, found: Found::Id });
             }
             if let Some(found) = token::hex_text(token).and_then(|hidden| self.hidden(&hidden, depth)) {
                 spans.push(Span { start, end, found });
             }
+            // The rest of a token that was read says nothing new.
+            if read.contains(&start) && (start - read.start).is_multiple_of(4) {
+                return;
+            }
             if let Some((hidden, length)) = token::base64_text(token) {
                 read = start..start + length;
+                if !self.pay(length) {
+                    spans.push(Span { start, end, found: Found::Encoded });
+                    return;
+                }
                 if let Some(found) = self.hidden(&hidden, depth) {
                     spans.push(Span { start, end: start + length, found });
                 }
@@ -180,6 +210,9 @@ impl<'a> Redactor<'a> {
 
     /// What shows in a text, in whichever way; for texts that do not leave themselves.
     fn finds(&self, text: &str, key: &str, depth: u8) -> Option<Found> {
+        if !self.pay(text.len()) {
+            return Some(Found::Encoded);
+        }
         let mut spans = Vec::new();
         let seen = Seen::of(text);
         self.spans(text, seen, key, depth, &mut spans);
@@ -192,7 +225,7 @@ impl<'a> Redactor<'a> {
     /// What shows only when the text's disguises are taken off.
     fn disguised(&self, text: &str, key: &str, depth: u8) -> Option<Found> {
         let mut view = disguise::lift(text)?;
-        let hides_url = !text.contains("://");
+        let hides_url = !url::has_scheme(text);
         for _ in 0..depth {
             if let Some(found) = self.finds(&view, key, depth.saturating_sub(1)) {
                 return Some(found);
@@ -230,6 +263,8 @@ fn replace(text: &str, spans: &mut [Span]) -> String {
 struct Seen {
     classes: u8,
     digits: usize,
+    /// Whether a token may hide something; few words look like that.
+    tokens: bool,
 }
 
 impl Seen {
@@ -238,6 +273,9 @@ impl Seen {
     const URL: u8 = 4;
     const FOREIGN: u8 = 8;
     const DIGIT: u8 = 16;
+    const EQUALS: u8 = 32;
+    const WORD: u8 = 64;
+    const JOIN: u8 = 128;
 
     const CLASSES: [u8; 256] = {
         let mut table = [0_u8; 256];
@@ -248,10 +286,13 @@ impl Seen {
             {
                 table[byte] = match byte as u8 {
                     b'@' => Self::AT,
-                    b'%' | b'&' | b'\\' | b'=' | b'(' | b'[' | b'{' | b'<' => Self::DISGUISE,
+                    b'%' | b'&' | b'\\' | b'(' | b'[' | b'{' | b'<' => Self::DISGUISE,
+                    b'=' => Self::EQUALS,
                     0..=8 | 11 | 12 | 14..=31 | 127 => Self::DISGUISE,
-                    b':' | b'?' | b'#' | b'/' => Self::URL,
-                    b'0'..=b'9' => Self::DIGIT,
+                    b':' | b'?' | b'#' => Self::URL,
+                    b'0'..=b'9' => Self::DIGIT | Self::WORD,
+                    b'A'..=b'Z' | b'a'..=b'z' => Self::WORD,
+                    b'+' | b'/' | b'-' | b'_' => Self::JOIN,
                     128..=255 => Self::FOREIGN,
                     _ => 0,
                 };
@@ -262,14 +303,27 @@ impl Seen {
     };
 
     fn of(text: &str) -> Self {
-        let mut classes = 0;
-        let mut digits = 0;
-        for byte in text.bytes() {
-            let class = Self::CLASSES.get(usize::from(byte)).copied().unwrap_or_default();
-            classes |= class;
-            digits += usize::from(class & Self::DIGIT != 0);
+        let bytes = text.as_bytes();
+        let mut seen = Self { classes: 0, digits: 0, tokens: false };
+        let (mut token, mut word) = (0, 0);
+        for (at, byte) in bytes.iter().enumerate() {
+            let class = Self::CLASSES.get(usize::from(*byte)).copied().unwrap_or_default();
+            seen.classes |= class;
+            seen.digits += usize::from(class & Self::DIGIT != 0);
+            if class & (Self::WORD | Self::JOIN) == 0 {
+                (token, word) = (0, 0);
+                continue;
+            }
+            token += 1;
+            word = if class & Self::JOIN == 0 { word + 1 } else { 0 };
+            seen.tokens |= token == token::HASH_LEAST;
+            seen.tokens |= match word {
+                1 => token::may_be_text(bytes.get(at..).unwrap_or_default()),
+                8 => bytes.get(at - 7..=at).is_some_and(|word| word.iter().all(u8::is_ascii_hexdigit)),
+                _ => false,
+            };
         }
-        Self { classes, digits }
+        seen
     }
 
     const fn has(self, class: u8) -> bool {

@@ -25,7 +25,8 @@ pub struct Stated {
     numbers: Vec<(Vec<u8>, Found)>,
     short: Vec<String>,
     values: Vec<String>,
-    hashes: OnceCell<Vec<Vec<u8>>>,
+    /// MD5, SHA-1 and SHA-256, computed when a text first looks like one of them.
+    hashes: [OnceCell<Vec<Vec<u8>>>; 3],
 }
 
 #[derive(Debug)]
@@ -50,15 +51,7 @@ impl Stated {
             let kind = policy.identifiers.get(identifier.kind).map_or(IdentifierKind::Custom, |t| t.kind);
             stated.identifier(&identifier.value, label(kind));
         }
-        for kind in &policy.identifiers {
-            let top_level = ["userId", "anonymousId", "previousId", "groupId"];
-            for path in kind.paths.iter().filter(|path| !top_level.contains(&path.as_str())) {
-                if let Some(value) = event.lookup(path) {
-                    stated.identifier(&value, label(kind.kind));
-                }
-            }
-        }
-        stated.names_of(event);
+        stated.objects(policy, event);
         stated.learn();
         stated
     }
@@ -71,7 +64,7 @@ impl Stated {
             numbers: Vec::new(),
             short: Vec::new(),
             values: Vec::new(),
-            hashes: OnceCell::new(),
+            hashes: Default::default(),
         }
     }
 
@@ -124,46 +117,77 @@ impl Stated {
         self.needles.retain(|needle| needle.text.len() >= 3);
     }
 
-    fn names_of(&mut self, event: &Event<'_>) {
-        let objects = [(&event.traits, true), (&event.properties, false)];
-        for (raw, is_traits) in objects {
+    /// Walks the objects of the event once, for the paths of identifiers and for names.
+    fn objects(&mut self, policy: &Policy, event: &Event<'_>) {
+        for (head, raw) in [("traits", &event.traits), ("properties", &event.properties)] {
             if let Some(raw) = raw {
-                self.names(raw.get(), is_traits);
+                self.members(policy, event, head, raw.get());
             }
         }
-        let Some(context) = event.context.as_ref().map(|raw| raw.get()) else { return };
-        // Both are rare below `context`, and a search in bytes costs less than a walk.
-        if !context.contains("\"traits\"") && !context.contains("\"ip\"") {
-            return;
+        if let Some(raw) = &event.rest {
+            for (key, value) in Members::of(raw.get()) {
+                self.member(policy, event, ("", &key), value);
+            }
         }
-        for (key, value) in Members::of(context) {
-            match &*key {
-                "traits" => self.names(value, true),
-                "ip" => {
-                    if let Some(ip) = walk::text_of(value).filter(|ip| ip.len() >= SHORTEST) {
-                        self.needle(&ip, Found::Id, true);
-                    }
-                }
-                _ => {}
+        // What matters is rare below `context`, and a search in bytes costs less than a walk.
+        let Some(context) = event.context.as_ref().map(|raw| raw.get()) else { return };
+        let extra = policy
+            .identifiers
+            .iter()
+            .flat_map(|kind| &kind.paths)
+            .any(|path| path.strip_prefix("context.").is_some_and(|rest| !rest.starts_with("traits.")));
+        if extra || context.contains("\"traits\"") || context.contains('\\') {
+            self.members(policy, event, "context", context);
+        }
+        for (at, mark) in context.match_indices("\"ip\"") {
+            let after = context.get(at + mark.len()..).and_then(|rest| rest.trim_start().strip_prefix(':'));
+            if let Some(ip) = after.and_then(walk::text_of).filter(|ip| ip.len() >= SHORTEST) {
+                self.needle(&ip, Found::Id, true);
             }
         }
     }
 
-    /// Learns the names among the members of an object. `properties.name` is a product's more often than a person's.
-    fn names(&mut self, object: &str, is_traits: bool) {
-        if !object.contains("ame\"") {
-            return;
-        }
+    fn members(&mut self, policy: &Policy, event: &Event<'_>, head: &str, object: &str) {
         for (key, value) in Members::of(object) {
-            let plain: String = key.chars().filter(|c| *c != '_' && *c != '-').map(|c| c.to_ascii_lowercase()).collect();
-            let is_name = match plain.as_str() {
-                "name" | "username" | "displayname" | "nickname" => is_traits,
-                "firstname" | "lastname" | "middlename" | "fullname" | "givenname" | "familyname" | "surname" | "nachname"
-                | "vorname" | "birthname" | "maidenname" => true,
-                _ => false,
-            };
-            if let Some(name) = is_name.then(|| walk::text_of(value)).flatten() {
-                self.name(&name);
+            match (head, &*key) {
+                ("context", "traits") => self.members(policy, event, "context.traits", value),
+                _ => {
+                    if let Some(name) = is_name(&key, head).then(|| walk::text_of(value)).flatten() {
+                        self.name(&name);
+                    }
+                    self.member(policy, event, (head, &key), value);
+                }
+            }
+        }
+    }
+
+    /// Learns the value of a key below `head` if the policy finds identifiers there or deeper.
+    fn member(&mut self, policy: &Policy, event: &Event<'_>, (head, key): (&str, &str), value: &str) {
+        for kind in &policy.identifiers {
+            for wanted in &kind.paths {
+                // Comparing lengths first spares nearly all comparisons of text.
+                let length = if head.is_empty() { key.len() } else { head.len() + 1 + key.len() };
+                if !matches!(wanted.as_bytes().get(length), None | Some(b'.')) || wanted.len() < length {
+                    continue;
+                }
+                let below_head = if head.is_empty() {
+                    Some(wanted.as_str())
+                } else {
+                    wanted.strip_prefix(head).and_then(|w| w.strip_prefix('.'))
+                };
+                match below_head.and_then(|path| path.strip_prefix(key)) {
+                    Some("") => {
+                        if let Some(value) = walk::scalar_of(value) {
+                            self.identifier(&value, label(kind.kind));
+                        }
+                    }
+                    Some(below) if below.starts_with('.') => {
+                        if let Some(value) = event.lookup(wanted) {
+                            self.identifier(&value, label(kind.kind));
+                        }
+                    }
+                    _ => {}
+                }
             }
         }
     }
@@ -213,10 +237,15 @@ impl Stated {
 
     /// Whether the bytes are an unkeyed hash of something that the event states.
     pub(super) fn is_hash(&self, bytes: &[u8]) -> bool {
-        let hashes = self
-            .hashes
-            .get_or_init(|| self.values.iter().flat_map(|value| writings(value)).flat_map(|w| hash::all(&w)).collect());
-        hashes.iter().any(|hash| hash == bytes)
+        let cell = match bytes.len() {
+            16 => &self.hashes[0],
+            20 => &self.hashes[1],
+            32 => &self.hashes[2],
+            _ => return false,
+        };
+        let all =
+            || self.values.iter().flat_map(|value| writings(value)).map(|text| hash::of_length(bytes.len(), &text)).collect();
+        cell.get_or_init(all).iter().any(|hash| hash == bytes)
     }
 
     /// Marks every place where the text holds something that the event states.
@@ -234,6 +263,21 @@ impl Stated {
                 from = start + 1;
             }
         }
+    }
+}
+
+/// Whether a key says that its value is a person's name. `properties.name` is a product's more often.
+fn is_name(key: &str, head: &str) -> bool {
+    let ends = key.len() >= 4 && key.as_bytes().last_chunk::<3>().is_some_and(|end| end.eq_ignore_ascii_case(b"ame"));
+    if !ends {
+        return false;
+    }
+    let plain: String = key.chars().filter(|c| *c != '_' && *c != '-').map(|c| c.to_ascii_lowercase()).collect();
+    match plain.as_str() {
+        "name" | "username" | "displayname" | "nickname" => head.ends_with("traits"),
+        "firstname" | "lastname" | "middlename" | "fullname" | "givenname" | "familyname" | "surname" | "nachname"
+        | "vorname" | "birthname" | "maidenname" => true,
+        _ => false,
     }
 }
 

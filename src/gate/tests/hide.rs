@@ -210,7 +210,7 @@ fn leaf_paths(value: &Value, path: &str, out: &mut Vec<String>) {
         Value::Object(members) => members.iter().for_each(|(key, member)| leaf_paths(member, &format!("{path}.{key}"), out)),
         Value::Array(items) => items.iter().for_each(|item| leaf_paths(item, path, out)),
         Value::Null if path == "properties" => {}
-        _ => out.push(path.to_owned()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => out.push(path.to_owned()),
     }
 }
 

@@ -167,12 +167,12 @@ fn shaped(policy: &Policy, event: &Event<'_>, identifiers: &[Identifier]) -> Str
 
 /// What becomes of one text in `properties.x` of an event whose person is known by the usual identifiers.
 fn leaves(text: &str) -> String {
-    let out = shaped_with_erika(json!({ "x": text }));
+    let out = shaped_with_erika(&json!({ "x": text }));
     out["properties"]["x"].as_str().unwrap().to_owned()
 }
 
 /// What becomes of `properties` in an event of Erika Muster.
-fn shaped_with_erika(properties: Value) -> Value {
+fn shaped_with_erika(properties: &Value) -> Value {
     let policy = policy();
     let event = event(&json!({
         "type": "track", "event": "E", "userId": "kunde-4711", "anonymousId": "5f3a9c1e-77aa-4b1c-9d2e-0c1f2a3b4c5d",

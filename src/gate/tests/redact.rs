@@ -54,7 +54,7 @@ fn email_addresses_are_cut_in_every_writing() {
         "Schreiben Sie an mailto:max@beispiel.de oder rufen Sie an",
     ] {
         let left = leaves(text).to_lowercase();
-        assert!(!left.contains("beis") && !left.contains("max") && left.contains('['), "{text} → {left}");
+        assert!(!left.contains("beis") && !left.contains("max@") && left.contains('['), "{text} → {left}");
     }
 }
 
@@ -79,7 +79,7 @@ fn phone_numbers_are_cut_and_the_text_around_them_stays() {
     ] {
         assert_eq!(leaves(text), left, "{text}");
     }
-    let out = shaped_with_erika(json!({ "mobile": "650 555 1212", "phone_2": "1234567" }));
+    let out = shaped_with_erika(&json!({ "mobile": "650 555 1212", "phone_2": "1234567" }));
     assert_eq!(out["properties"], json!({ "mobile": "[phone]", "phone_2": "[phone]" }));
 }
 
@@ -122,9 +122,9 @@ fn prices_dates_codes_and_numbers_stay() {
         assert_eq!(left, text);
     }
     let numbers = json!({ "price": 12.9, "quantity": 3, "ean": 4_006_381_333_931_u64, "at": 1_795_329_244_949_u64, "big": 1e22 });
-    assert_eq!(shaped_with_erika(numbers.clone())["properties"], numbers);
+    assert_eq!(shaped_with_erika(&numbers)["properties"], numbers);
     let codes = json!({ "order_id": "0151-4711-2026", "ean": "01512345678", "sku": "0800 123 456 7" });
-    assert_eq!(shaped_with_erika(codes.clone())["properties"], codes);
+    assert_eq!(shaped_with_erika(&codes)["properties"], codes);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn what_the_event_states_is_cut_wherever_it_stands() {
         assert!(left.contains("[id]") || left.contains("[name]") || left.contains("[phone]"), "{text} → {left}");
     }
     let out = shaped_with_erika(
-        json!({ "n": 15_123_456_789_u64, "m": 4_915_123_456_789_u64, "f": 4_915_123_456_789.0, "k": 2_900_123_456_784_u64 }),
+        &json!({ "n": 15_123_456_789_u64, "m": 4_915_123_456_789_u64, "f": 4_915_123_456_789.0, "k": 2_900_123_456_784_u64 }),
     );
     for (key, value) in out["properties"].as_object().unwrap() {
         assert!(value.is_string(), "{key}: {value}");
@@ -228,7 +228,7 @@ fn urls_keep_their_page_and_the_listed_parameters() {
 
 #[test]
 fn keys_are_cut_like_values_at_any_depth() {
-    let out = shaped_with_erika(json!({ "a": [{ "b": { "max@beispiel.de": 1, "kunde-4711": { "Erika": "x" } } }] })).to_string();
+    let out = shaped_with_erika(&json!({ "a": [{ "b": { "max@beispiel.de": 1, "kunde-4711": { "Erika": "x" } } }] })).to_string();
     assert!(!out.contains("beispiel") && !out.contains("4711") && !out.contains("Erika"), "{out}");
 }
 
@@ -245,4 +245,42 @@ fn text_that_is_encoded_without_end_goes_entirely() {
         text = base64::engine::general_purpose::STANDARD.encode(text);
     }
     assert!(leaves(&text).starts_with('['));
+}
+
+#[test]
+fn text_that_was_made_to_cost_does_not() {
+    use base64::Engine;
+    let mut nested = "a".repeat(4_000);
+    for _ in 0..4 {
+        nested = format!("%2525252540{}", base64::engine::general_purpose::STANDARD.encode(&nested));
+    }
+    let words = |word: &str| word.repeat(30_000 / word.len());
+    let texts = [
+        nested,
+        words("a-"),
+        words("("),
+        words("(at"),
+        words("@"),
+        words("a@"),
+        words("\"@"),
+        words("0 "),
+        words("+"),
+        words("%25"),
+        words("&#"),
+        words("&"),
+        words("\\u{"),
+        words("?="),
+        words("://"),
+        words("a:b/"),
+        words("YWFh/"),
+        words("YWFhYWFh-YWFhYWFhY_"),
+        words("IIII+"),
+        words("0151/"),
+        words("5f3a9c1e-"),
+        words("e\u{301}"),
+    ];
+    for text in texts {
+        let out = shaped_with_erika(&json!({ "x": text }));
+        assert!(out["properties"]["x"].is_string());
+    }
 }
