@@ -4,6 +4,19 @@
 //! `cargo bench --bench throughput` (1 M subjects; `-- --subjects 100000 --seconds 5` for a quick look). Nothing is asserted:
 //! machines are noisy; read the ratios, and CPU per event before wall time.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::let_underscore_must_use,
+    clippy::disallowed_methods,
+    reason = "a benchmark measures with the machine's clock, prints, and may fall over"
+)]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;

@@ -76,7 +76,7 @@ impl App {
         let store = match store {
             Some(store) => store,
             None => {
-                Store::open(&config.data, store::Options { cache_bytes: config.cache_mib << 20, ..store::Options::default() })?
+                Store::open(&config.data, &store::Options { cache_bytes: config.cache_mib << 20, ..store::Options::default() })?
             }
         };
         let vault = Arc::new(Vault::open(&config.keys, &store, &chance)?);
@@ -138,12 +138,7 @@ impl App {
         let mut figures = Figures { policy: self.policy.current().version.clone(), ..Figures::default() };
         let lines = self.intake.counters().lines().into_iter();
         figures.events = lines.map(|(line, n)| (line.source, line.destination, line.outcome, n)).collect();
-        figures.backlog_chunks = self.forwarder.lag();
-        for (destination, counts) in self.forwarder.counts() {
-            figures.delivered.push((destination.clone(), counts.delivered));
-            figures.parked.push((destination.clone(), counts.parked));
-            figures.dead_letters.push((destination, counts.dead));
-        }
+        self.forwarder.figures(&mut figures);
         figures.gauges = vec![
             ("subjects", "People and devices that are known", count(directory.subjects)),
             ("identifiers", "Identifiers that are known", count(directory.identifiers)),

@@ -1,6 +1,8 @@
 //! Every endpoint of the product, one line each, grouped by who may call it.
 
-use actix_web::web::{ServiceConfig, get, post, resource, scope};
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::web::{ServiceConfig, get, method, post, resource, scope, to};
 
 use crate::{consent, forward, intake, profile, site, telemetry};
 
@@ -22,7 +24,14 @@ fn anybody(cfg: &mut ServiceConfig) {
 
 /// Websites, apps and tills, with a public write key: consent. Events are in `intake::http`.
 fn websites(cfg: &mut ServiceConfig) {
-    cfg.service(resource("/v1/consents").route(post().to(consent::http::record)).route(get().to(consent::http::show)));
+    cfg.service(
+        resource("/v1/consents")
+            .route(post().to(consent::http::record))
+            .route(get().to(consent::http::show))
+            .route(method(Method::OPTIONS).to(intake::http::cors::preflight))
+            .default_service(to(site::wrong_method))
+            .wrap(from_fn(intake::http::cors::mirror)),
+    );
 }
 
 /// Systems of the company, with a secret key.

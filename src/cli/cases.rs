@@ -114,7 +114,7 @@ fn outcome(policy: &Arc<Policy>, case: &Case) -> anyhow::Result<Vec<String>> {
     }
     let text = raw(&case.event)?;
     let event = event(&text, None, &Received::at(now)).map_err(|r| anyhow::anyhow!("{}: {}", r.field, r.message))?;
-    let explanation = rooms.intake.explain(policy, source, &event, "en", now);
+    let explanation = rooms.intake.explain(policy, (source, &event), "en", now);
     let mut wrong = Vec::new();
     for destination in &explanation.destinations {
         compare(destination, case.expect.get(&destination.destination), &mut wrong);

@@ -30,7 +30,7 @@ enum Command {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Command::Verify { data } = &args.command;
     anyhow::ensure!(data.is_dir(), "there is no data folder at {}", data.display());
-    let store = Store::open(data, Options::default())?;
+    let store = Store::open(data, &Options::default())?;
     let report = store.verify()?;
     println!("{report}");
     store.close()?;

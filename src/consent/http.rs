@@ -355,16 +355,18 @@ impl RecordConsent {
 }
 
 fn problem(error: Error) -> Problem {
+    if error.is_busy() {
+        return Problem::new(Code::Overloaded).retry_after(1);
+    }
     match error {
         Error::NotAsked { purpose } => {
             Problem::field(Code::InvalidField, format!("decisions.{purpose}")).detail("this purpose does not rest on consent")
         }
         Error::NoNotice => Problem::field(Code::UnknownNotice, "notice"),
         Error::Nobody => Problem::field(Code::MissingField, "anonymousId"),
-        error if error.is_busy() => Problem::new(Code::Overloaded).retry_after(1),
-        other => {
-            tracing::error!(error = %other, "a decision could not be recorded");
-            Problem::new(Code::Unavailable)
+        Error::Identity(_) | Error::Store(_) | Error::Vault(_) | Error::Form(_) | Error::Drift => {
+            tracing::error!(%error, "a decision could not be recorded");
+            Problem::new(Code::Unavailable).retry_after(5)
         }
     }
 }

@@ -105,6 +105,9 @@ pub struct Recorded {
     pub decision: Decision,
 }
 
+/// What stands for one purpose: the state, since when, and when a grant ends.
+pub type Standpoint = (State, Millis, Option<Millis>);
+
 /// All decisions and what stands.
 pub struct Consents {
     store: Store,
@@ -316,7 +319,7 @@ impl Consents {
     ///
     /// # Errors
     /// When the record cannot be read.
-    pub fn stands(&self, identifiers: &[Identifier]) -> Result<BTreeMap<String, (State, Millis, Option<Millis>)>, Error> {
+    pub fn stands(&self, identifiers: &[Identifier]) -> Result<BTreeMap<String, Standpoint>, Error> {
         let mut all = BTreeMap::new();
         for (identifier, known) in identifiers.iter().filter_map(|i| Some((i, self.directory.owner(i.blind)?))) {
             let owner = self.directory.subject(known);

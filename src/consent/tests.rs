@@ -295,7 +295,7 @@ proptest! {
                 house.tell(who[*which]);
             } else {
                 house.decide(who[*which], &[("analytics", *yes)], at);
-                who[*which].iter().for_each(|i| drop(own.insert(*i, *yes)));
+                own.extend(who[*which].iter().map(|i| (*i, *yes)));
             }
             if *restart {
                 house.restart();

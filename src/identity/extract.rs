@@ -17,10 +17,11 @@ pub fn extract(event: &Event<'_>, policy: &Policy, vault: &Vault) -> Stated {
                 take(&mut stated, (kind, typed), path, &value, (policy, vault));
             }
         }
-        if typed.kind == IdentifierKind::Device && event.kind == EventType::Alias {
-            if let Some(value) = &event.previous_id {
-                take(&mut stated, (kind, typed), "previousId", value, (policy, vault));
-            }
+        if typed.kind == IdentifierKind::Device
+            && event.kind == EventType::Alias
+            && let Some(value) = &event.previous_id
+        {
+            take(&mut stated, (kind, typed), "previousId", value, (policy, vault));
         }
     }
     stated

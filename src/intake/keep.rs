@@ -170,7 +170,7 @@ impl Intake {
         }
         attempt.count(sender, &verdicts);
         attempt.fresh.extend(resolved.unknown.iter().filter_map(|i| stated.identifiers.get(*i)).map(|i| i.blind));
-        self.put(sender, event, &stated, Parcel { key, destinations }, attempt)?;
+        self.put(sender, (event, &stated), &Parcel { key, destinations }, attempt)?;
         Ok(Step::Done)
     }
 
@@ -178,9 +178,8 @@ impl Intake {
     fn put(
         &self,
         sender: Sender<'_>,
-        event: &Event<'_>,
-        stated: &Stated,
-        parcel: Parcel,
+        (event, stated): (&Event<'_>, &Stated),
+        parcel: &Parcel,
         attempt: &mut Attempt<'_>,
     ) -> Result<(), Error> {
         let context = Admission { vault: &self.vault, policy: sender.policy, chance: &self.chance, at: sender.received_at };

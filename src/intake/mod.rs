@@ -247,7 +247,7 @@ impl Intake {
 
     /// Says where an event would go and why, without keeping anything.
     #[must_use]
-    pub fn explain(&self, policy: &Policy, source: usize, event: &Event<'_>, language: &str, at: Millis) -> Explanation {
+    pub fn explain(&self, policy: &Policy, (source, event): (usize, &Event<'_>), language: &str, at: Millis) -> Explanation {
         let stated = identity::extract(event, policy, &self.vault);
         let resolved = self.directory.resolve(&stated.identifiers);
         let standing = self.consents.standing(&resolved, at);

@@ -56,7 +56,7 @@ impl Findings {
         rule: &'static str,
         words: (impl Into<String>, impl Into<String>),
     ) {
-        self.add(Severity::Error, text, span, rule, words);
+        self.add(Severity::Error, (text, span), rule, words);
     }
 
     pub(super) fn warning(
@@ -66,14 +66,13 @@ impl Findings {
         rule: &'static str,
         words: (impl Into<String>, impl Into<String>),
     ) {
-        self.add(Severity::Warning, text, span, rule, words);
+        self.add(Severity::Warning, (text, span), rule, words);
     }
 
     fn add(
         &mut self,
         severity: Severity,
-        text: &Text,
-        span: Range<usize>,
+        (text, span): (&Text, Range<usize>),
         rule: &'static str,
         (message, cure): (impl Into<String>, impl Into<String>),
     ) {

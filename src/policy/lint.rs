@@ -316,7 +316,8 @@ fn kind(from: &Text, destination: &RawDestination, findings: &mut Findings) {
     }
     if let Some(url) = destination.url.as_ref().filter(|u| !u.as_ref().is_empty()) {
         let secure = url.as_ref().starts_with("https://");
-        if !secure && !(destination.allow_private && url.as_ref().starts_with("http://")) {
+        let inside = destination.allow_private && url.as_ref().starts_with("http://");
+        if !(secure || inside) {
             findings.error(
                 from,
                 url.span(),

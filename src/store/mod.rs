@@ -201,8 +201,8 @@ impl Store {
     /// # Errors
     /// [`Error::Locked`] if another process has it, [`Error::Damaged`] if it cannot be read, [`Error::ForeignFormat`] if it
     /// is of another make.
-    pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
-        let engine = sled::Sled::open(dir, &options)?;
+    pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
+        let engine = sled::Sled::open(dir, options)?;
         Self::over(Arc::new(engine), options.queue_bytes_max)
     }
 
@@ -237,7 +237,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Damaged`] if a value does not match its checksum.
-    pub fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    pub fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, Error> {
         let found = self.engine.scan(prefix, after, limit)?;
         found.into_iter().map(|(key, framed)| frame::open(&key, framed).map(|value| (key, value))).collect()
     }

@@ -171,8 +171,6 @@ fn convert(error: sled::Error) -> Error {
 
 /// A write that failed inside sled: it must not be used again, even if only the disk was full.
 fn lasting(error: sled::Error) -> Error {
-    match convert(error) {
-        Error::Full => Error::Io(String::from("the disk is full")),
-        other => other,
-    }
+    let error = convert(error);
+    if matches!(error, Error::Full) { Error::Io(String::from("the disk is full")) } else { error }
 }

@@ -25,7 +25,7 @@ impl Kind {
     fn open(&self) -> Store {
         match self {
             Self::Memory(engine) => Store::over(Arc::clone(engine) as Arc<dyn Engine>, 1 << 20).unwrap(),
-            Self::Sled(folder) => Store::open(folder.path(), small()).unwrap(),
+            Self::Sled(folder) => Store::open(folder.path(), &small()).unwrap(),
         }
     }
 }
@@ -308,14 +308,14 @@ fn a_broken_disk_stops_the_store_instead_of_guessing() {
 #[test]
 fn chunk_numbers_are_not_used_again_after_all_chunks_were_dropped() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), small()).unwrap();
+    let store = Store::open(folder.path(), &small()).unwrap();
     store.commit_blocking(one(1, 10)).unwrap();
     let mut batch = Batch::default();
     batch.drop_chunk(Stream(b'p'), 1);
     store.commit_blocking(batch).unwrap();
     store.close().unwrap();
     drop(store);
-    let store = Store::open(folder.path(), small()).unwrap();
+    let store = Store::open(folder.path(), &small()).unwrap();
     assert_eq!(store.commit_blocking(one(2, 10)).unwrap()[0].chunk, 2);
     store.close().unwrap();
 }
@@ -323,8 +323,8 @@ fn chunk_numbers_are_not_used_again_after_all_chunks_were_dropped() {
 #[test]
 fn a_second_start_on_the_same_folder_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
-    let first = Store::open(folder.path(), small()).unwrap();
-    let Err(second) = Store::open(folder.path(), small()) else { panic!("two stores in one folder") };
+    let first = Store::open(folder.path(), &small()).unwrap();
+    let Err(second) = Store::open(folder.path(), &small()) else { panic!("two stores in one folder") };
     assert!(matches!(second, Error::Locked(_)));
     assert!(second.to_string().contains("another pforte"), "{second}");
     first.close().unwrap();
@@ -333,12 +333,12 @@ fn a_second_start_on_the_same_folder_is_told_so() {
 #[test]
 fn a_snapshot_that_was_never_published_does_not_block_the_start() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), small()).unwrap();
+    let store = Store::open(folder.path(), &small()).unwrap();
     store.commit_blocking(one(1, 100)).unwrap();
     store.close().unwrap();
     drop(store);
     std::fs::write(folder.path().join("store/snap.0000000000FFFFFF.generating"), b"").unwrap();
-    let store = Store::open(folder.path(), small()).unwrap();
+    let store = Store::open(folder.path(), &small()).unwrap();
     assert_eq!(store.chunks(Stream(b'p'), 0, 10).unwrap().len(), 1);
     store.close().unwrap();
 }
@@ -346,16 +346,16 @@ fn a_snapshot_that_was_never_published_does_not_block_the_start() {
 #[test]
 fn a_folder_of_another_make_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    Store::open(folder.path(), small()).unwrap().close().unwrap();
+    Store::open(folder.path(), &small()).unwrap().close().unwrap();
     std::fs::write(folder.path().join("FORMAT"), "something else\n").unwrap();
-    assert!(matches!(Store::open(folder.path(), small()), Err(Error::ForeignFormat { .. })));
+    assert!(matches!(Store::open(folder.path(), &small()), Err(Error::ForeignFormat { .. })));
 }
 
 #[test]
 fn a_truncated_file_gives_an_error_or_what_was_whole_and_never_a_panic() {
     for keep in [0, 1, 100, 4096, 8 << 20, (8 << 20) + 777] {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), small()).unwrap();
+        let store = Store::open(folder.path(), &small()).unwrap();
         for i in 0..20 {
             store.commit_blocking(one(i, 30_000)).unwrap();
         }
@@ -363,7 +363,7 @@ fn a_truncated_file_gives_an_error_or_what_was_whole_and_never_a_panic() {
         drop(store);
         let file = OpenOptionsForTest::open(&folder.path().join("store/db"));
         file.set_len(keep).unwrap();
-        match Store::open(folder.path(), small()) {
+        match Store::open(folder.path(), &small()) {
             Ok(store) => {
                 for chunk in store.chunks(Stream(b'p'), 0, 100).unwrap() {
                     assert!(chunk.entries.iter().all(|e| e.len() == 30_000));
@@ -401,7 +401,7 @@ fn a_flipped_byte_is_found_by_verify() {
 #[test]
 fn a_byte_flipped_on_disk_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), small()).unwrap();
+    let store = Store::open(folder.path(), &small()).unwrap();
     store.commit_blocking(one(0xA7, 30_000)).unwrap();
     // Damage in the newest segment looks like a write that was cut off, and is rolled back; so let it become an older one.
     let later: Vec<Pending> = (0..700).map(|_| store.submit(one(1, 30_000)).unwrap()).collect();
@@ -421,6 +421,6 @@ fn a_byte_flipped_on_disk_is_noticed() {
         flipped += 1;
     }
     assert!(flipped > 0);
-    let sound = Store::open(folder.path(), small()).and_then(|store| store.verify());
+    let sound = Store::open(folder.path(), &small()).and_then(|store| store.verify());
     assert!(!matches!(sound, Ok(report) if report.is_sound()), "the flipped byte went unnoticed");
 }

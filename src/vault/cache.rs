@@ -49,11 +49,6 @@ impl Cache {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().slots.len()).sum()
-    }
-
     /// By the last byte; the table inside hashes by the first eight.
     fn shard(&self, subject: SubjectId) -> Option<&Mutex<Shard>> {
         let [.., last] = subject.0;

@@ -21,9 +21,9 @@ impl Vault {
         match self.store.get(INDEX)? {
             None => self.put_check(INDEX, index)?,
             Some(sealed) => {
-                let stored = self.check.open(INDEX, &sealed).map_err(|e| match e {
-                    Error::Unreadable => Error::OtherKeys { path: self.folder.path("master.key") },
-                    other => other,
+                let stored = self.check.open(INDEX, &sealed).map_err(|error| {
+                    let foreign = matches!(error, Error::Unreadable);
+                    if foreign { Error::OtherKeys { path: self.folder.path("master.key") } } else { error }
                 })?;
                 if stored != fingerprint(index)?.bytes() {
                     return Err(Error::OtherKeys { path: self.folder.path("index.key") });

@@ -15,7 +15,7 @@ use crate::clock::Chance;
 const FILE_BYTES_MAX: u64 = 4096;
 
 /// 32 secret bytes. Wiped on drop; no debug form.
-pub struct Secret(Zeroizing<[u8; 32]>);
+pub(super) struct Secret(Zeroizing<[u8; 32]>);
 
 impl Secret {
     pub(super) fn new(bytes: [u8; 32]) -> Self {

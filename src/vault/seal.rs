@@ -24,10 +24,6 @@ impl DataKey {
         Self(secret)
     }
 
-    pub(super) const fn secret(&self) -> &Secret {
-        &self.0
-    }
-
     /// Seals `plain`. `aad` is what the bytes belong to (table, subject, record); the same is needed to open them.
     ///
     /// # Errors

@@ -1,6 +1,10 @@
 //! The tests of the whole: promises, journeys, crashes, and the walls of the house.
 
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
 mod promises;
+#[cfg(test)]
 mod tidy;

@@ -197,11 +197,7 @@ pub async fn explain(req: HttpRequest, app: web::Data<App>, body: web::Bytes) ->
         let field = if r.field.is_empty() { String::from("event") } else { format!("event.{}", r.field) };
         Problem::field(Code::InvalidField, field).detail(r.message)
     })?;
-    Ok(HttpResponse::Ok().json(app.intake.explain(&policy, source, &event, language, at)))
-}
-
-async fn wrong_method() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(Code::MethodNotAllowed))
+    Ok(HttpResponse::Ok().json(app.intake.explain(&policy, (source, &event), language, at)))
 }
 
 /// Every address of this room.
@@ -229,6 +225,6 @@ fn both(cfg: &mut web::ServiceConfig, path: &str, route: impl Fn() -> actix_web:
     for path in [path.to_owned(), format!("{path}/")] {
         let resource =
             web::resource(path).route(route()).route(web::method(actix_web::http::Method::OPTIONS).to(cors::preflight));
-        cfg.service(resource.default_service(web::to(wrong_method)).wrap(from_fn(cors::mirror)));
+        cfg.service(resource.default_service(web::to(crate::site::wrong_method)).wrap(from_fn(cors::mirror)));
     }
 }

@@ -37,6 +37,11 @@ impl Answer {
         self.json().get("field").and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.headers.lines().filter_map(|l| l.split_once(": "));
+        lines.filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+    }
+
     pub(crate) fn code(&self) -> String {
         self.json().get("code").and_then(Value::as_str).unwrap_or_default().to_owned()
     }
@@ -85,7 +90,7 @@ impl Gateway {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let Some(Ok(first)) = lines.next() else {
-            let _ = child.wait();
+            drop(child.wait());
             panic!("the gateway did not start:\n{}", std::fs::read_to_string(self.path("log")).unwrap_or_default());
         };
         self.address = first.rsplit('/').next().unwrap().parse().unwrap();
@@ -172,9 +177,9 @@ impl Gateway {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(head.as_bytes()).unwrap();
         // A refused body may be cut off while it is still being sent; the answer counts.
-        let _ = stream.write_all(body);
+        drop(stream.write_all(body));
         let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
+        drop(stream.read_to_end(&mut bytes));
         let text = String::from_utf8_lossy(&bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {path}: no answer: {text:?}"));
         let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
@@ -215,6 +220,10 @@ impl Gateway {
     }
 
     /// Looks again and again until there is something, at most [`PATIENCE`].
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it looks again until there is something; no test relies on how long that takes"
+    )]
     pub(crate) fn wait_for<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let began = Instant::now();
         loop {
