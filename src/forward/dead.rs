@@ -114,26 +114,31 @@ pub(super) fn replay(
             if !batch.is_empty() {
                 core.store.commit(batch).await?;
             }
-            told.into_iter().for_each(|(destination, subjects)| tell(&destination, subjects));
+            for (destination, subjects) in told {
+                core.shared.rose(&destination, subjects.len() as u64);
+                tell(&destination, subjects);
+            }
         }
     }
 }
 
 /// Drops dead letters that nobody asked for.
-pub(super) async fn expire(store: &Store, at: Millis) -> Result<usize, store::Error> {
+pub(super) async fn expire(core: &Core, at: Millis) -> Result<usize, store::Error> {
+    let store = &core.store;
     let (mut dropped, mut after) = (0, None);
     loop {
         let page = DEAD.scan(store, &[], after.as_ref(), PAGE)?;
         let Some((last, _)) = page.last() else { return Ok(dropped) };
         after = Some(*last);
         let mut batch = Batch::default();
-        for (id, _) in page.iter().filter(|(_, dead)| dead.last_at + Millis::from(DEAD_LETTER_DAYS) * DAY_MS < at) {
-            DEAD.delete(&mut batch, id);
-            dropped += 1;
-        }
+        let old: Vec<_> =
+            page.into_iter().filter(|(_, dead)| dead.last_at + Millis::from(DEAD_LETTER_DAYS) * DAY_MS < at).collect();
+        old.iter().for_each(|(id, _)| DEAD.delete(&mut batch, id));
         if !batch.is_empty() {
             store.commit(batch).await?;
         }
+        old.iter().for_each(|(_, dead)| core.shared.rose(&dead.destination, 1));
+        dropped += old.len();
     }
 }
 
@@ -145,7 +150,7 @@ pub(super) fn bury(core: &Core, destination: &str, at: Millis) -> Result<(), sto
         if page.is_empty() {
             return Ok(());
         }
-        let mut batch = Batch::default();
+        let (mut batch, mut buried) = (Batch::default(), 0);
         for (key, parked) in page {
             PARKED.delete(&mut batch, &key);
             let Some(id) = entry(&parked.entry).map(|e| Dead::id(&core.vault, destination, &e.dedup)) else { continue };
@@ -159,7 +164,9 @@ pub(super) fn bury(core: &Core, destination: &str, at: Millis) -> Result<(), sto
                 entry: parked.entry,
             };
             DEAD.put(&mut batch, &id, &dead);
+            buried += 1;
         }
         core.store.commit_blocking(batch)?;
+        core.shared.died(destination, buried);
     }
 }

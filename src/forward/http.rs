@@ -183,10 +183,10 @@ impl Forwarder {
     /// events without a source.
     pub fn figures(&self, figures: &mut telemetry::Figures) {
         figures.backlog_chunks = self.lag();
+        figures.dead_letters = self.dead_letter_counts();
         for (id, counts) in self.counts() {
             figures.delivered.push((id.clone(), counts.delivered));
             figures.parked.push((id.clone(), counts.waiting));
-            figures.dead_letters.push((id.clone(), counts.dead));
             let kept = counts.withheld.into_iter().chain([("subject_gone", counts.gone)]).filter(|(_, n)| *n > 0);
             figures.events.extend(kept.map(|(reason, n)| (String::new(), id.clone(), reason, n)));
         }

@@ -297,6 +297,12 @@ impl Forwarder {
         Ok(destinations::webhook::written(&destinations::webhook::secret(&self.core.vault, destination)?))
     }
 
+    /// Per destination, also those that are off: how many dead letters there are.
+    #[must_use]
+    pub fn dead_letter_counts(&self) -> Vec<(String, u64)> {
+        self.core.shared.dead()
+    }
+
     /// Dead letters, without anything personal, in no particular order: after the one with the ID `after`, at most `limit`.
     ///
     /// # Errors
@@ -326,7 +332,7 @@ impl Forwarder {
     /// # Errors
     /// When the store fails.
     pub async fn tidy(&self, at: Millis) -> Result<usize, Error> {
-        Ok(dead::expire(&self.core.store, at).await?)
+        Ok(dead::expire(&self.core, at).await?)
     }
 }
 

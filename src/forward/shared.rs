@@ -1,10 +1,10 @@
 //! How far each destination is, for all workers: what everybody has dealt with is dropped from the outbox.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use parking_lot::Mutex;
 
-use super::record::{CURSORS, Cursor, Name, Place};
+use super::record::{CURSORS, Cursor, DEAD, Name, Place};
 use crate::outbox;
 use crate::policy::Policy;
 use crate::store::{self, Batch, Store};
@@ -30,13 +30,46 @@ pub(super) struct Shared {
     reach: Mutex<HashMap<String, Reach>>,
     /// The first chunk that may still be there.
     floor: Mutex<u64>,
+    /// How many dead letters there are, per destination.
+    dead: Mutex<BTreeMap<String, u64>>,
 }
+
+/// How many records are read at a time.
+const PAGE: usize = 64;
 
 impl Shared {
     pub(super) fn open(store: &Store) -> Result<Self, store::Error> {
         let oldest = store.chunks(outbox::STREAM, 0, 1)?.first().map(|c| c.id);
         let floor = oldest.unwrap_or_else(|| *store.watch(outbox::STREAM).borrow() + 1);
-        Ok(Self { reach: Mutex::default(), floor: Mutex::new(floor) })
+        let (mut dead, mut after) = (BTreeMap::new(), None);
+        loop {
+            let page = DEAD.scan(store, &[], after.as_ref(), PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            for (_, letter) in page {
+                *dead.entry(letter.destination).or_default() += 1;
+            }
+        }
+        Ok(Self { reach: Mutex::default(), floor: Mutex::new(floor), dead: Mutex::new(dead) })
+    }
+
+    /// So many became dead letters.
+    pub(super) fn died(&self, id: &str, events: u64) {
+        if events > 0 {
+            *self.dead.lock().entry(id.to_owned()).or_default() += events;
+        }
+    }
+
+    /// So many dead letters of a destination are no more.
+    pub(super) fn rose(&self, id: &str, events: u64) {
+        if let Some(count) = self.dead.lock().get_mut(id) {
+            *count = count.saturating_sub(events);
+        }
+    }
+
+    /// How many dead letters there are, per destination.
+    pub(super) fn dead(&self) -> Vec<(String, u64)> {
+        self.dead.lock().iter().map(|(id, count)| (id.clone(), *count)).collect()
     }
 
     /// Takes up a destination where it was, or at the present if it is new. From now on its chunks are kept.

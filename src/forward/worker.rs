@@ -351,6 +351,7 @@ impl Worker {
         let dropped = self.core.shared.drop_passed(policy, &self.id, next.chunk, &mut batch);
         let positions = self.core.store.commit(batch).await?;
         self.core.shared.moved(&self.id, next.chunk, dropped);
+        self.core.shared.died(&self.id, buried);
         self.stored = Some(next);
         self.memo = memo;
         self.window.settle(&done);

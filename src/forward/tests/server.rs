@@ -26,6 +26,8 @@ pub(super) enum Reply {
 pub(super) struct Call {
     pub(super) headers: HashMap<String, String>,
     pub(super) body: Value,
+    /// The body as it was sent.
+    pub(super) raw: Vec<u8>,
     pub(super) reply: Reply,
 }
 
@@ -115,9 +117,9 @@ impl State {
                 let Some((name, value)) = line.trim_end().split_once(':') else { break };
                 headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
             }
-            let mut body = vec![0; headers["content-length"].parse().ok()?];
-            reader.read_exact(&mut body).ok()?;
-            let body: Value = serde_json::from_slice(&body).unwrap();
+            let mut raw = vec![0; headers["content-length"].parse().ok()?];
+            reader.read_exact(&mut raw).ok()?;
+            let body: Value = serde_json::from_slice(&raw).unwrap();
             let id = headers["idempotency-key"].clone();
             let times = {
                 let mut seen = self.seen.lock();
@@ -127,7 +129,7 @@ impl State {
             };
             let script = Arc::clone(&self.script.lock());
             let reply = script(&body, times);
-            self.calls.lock().push(Call { headers, body, reply });
+            self.calls.lock().push(Call { headers, body, raw, reply });
             match reply {
                 Reply::Status(status) => write!(writer, "HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\nok").ok()?,
                 Reply::Later(status, s) => {
