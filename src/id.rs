@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// 128 random bits that name a person inside the gateway. It never leaves: what others see is a [`CustomerId`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SubjectId(pub [u8; 16]);
 
 /// The blind form of an identifier: HMAC-SHA-256(index key, type ‖ normalised value), cut to 128 bits.

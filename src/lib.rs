@@ -1,8 +1,33 @@
-//! Pforte.
+//! Pforte: a privacy-focused consent and first-party identity gateway.
+//!
+//! One folder is one room, one room is one concept. From the ground up: [`store`] keeps bytes and knows no word of the
+//! domain; [`vault`] holds keys and everything sealed; [`policy`] says what may be done with what; [`events`] is the wire
+//! form; [`identity`] knows who an identifier belongs to; [`consent`] what people decided; [`gate`] decides, purely;
+//! [`outbox`] holds what may leave; [`profile`] is the embedded profile store; [`intake`] is the way in and [`forward`] the
+//! way out. Around them stands the frame: [`app`], [`routes`], [`server`], [`auth`], [`site`], [`telemetry`], [`cli`].
+//! A room imports only from rooms below its own. `docs/ARCHITECTURE.md` walks one event and one decision through them.
 
+pub mod app;
+pub mod auth;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod consent;
+pub mod egress;
 pub mod error;
 pub mod events;
+pub mod forward;
+pub mod gate;
 pub mod id;
+pub mod identity;
+pub mod intake;
+pub mod limit;
+pub mod outbox;
 pub mod policy;
+pub mod profile;
+pub mod routes;
+pub mod server;
+pub mod site;
 pub mod store;
+pub mod telemetry;
+pub mod vault;

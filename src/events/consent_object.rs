@@ -57,10 +57,13 @@ pub fn narrowing(event: &Event<'_>, policy: &Policy) -> Narrowing {
 /// another event. Categories that the policy does not know are passed over, as are purposes that nobody decides about.
 #[must_use]
 pub fn preference_update(event: &Event<'_>, policy: &Policy) -> Option<Result<Vec<(usize, bool)>, Rejected>> {
-    if event.kind != EventType::Track || event.event.as_deref() != Some(PREFERENCE_UPDATED) {
-        return None;
-    }
-    Some(decisions(event, policy))
+    is_preference_update(event).then(|| decisions(event, policy))
+}
+
+/// Whether this is the event by which a consent banner reports a choice.
+#[must_use]
+pub fn is_preference_update(event: &Event<'_>) -> bool {
+    event.kind == EventType::Track && event.event.as_deref() == Some(PREFERENCE_UPDATED)
 }
 
 fn decisions(event: &Event<'_>, policy: &Policy) -> Result<Vec<(usize, bool)>, Rejected> {

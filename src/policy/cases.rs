@@ -80,7 +80,9 @@ pub struct Expectation {
 /// One line per file that cannot be read.
 pub fn load(dir: &Path) -> Result<Vec<(String, Case)>, Vec<String>> {
     let mut paths: Vec<_> = std::fs::read_dir(dir.join("cases"))
-        .map(|entries| entries.filter_map(Result::ok).map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "toml")).collect())
+        .map(|entries| {
+            entries.filter_map(Result::ok).map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "toml")).collect()
+        })
         .unwrap_or_default();
     paths.sort();
     let (mut cases, mut errors) = (Vec::new(), Vec::new());

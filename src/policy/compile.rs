@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use toml::Spanned;
 
 use super::model::{
-    Destination, DestinationKind, IdentifierForm, IdentifierType, LegalBasis, Notice, NoticeText, Policy, Purpose, Purposes, Route,
-    Source, Texts,
+    Destination, DestinationKind, IdentifierForm, IdentifierType, LegalBasis, Notice, NoticeText, Policy, Purpose, Purposes,
+    Route, Source, Texts,
 };
 use super::raw::{Raw, RawDestination, RawForm, RawFormName, RawKind, RawPurpose, RawRoute};
 

@@ -49,11 +49,23 @@ impl fmt::Display for Finding {
 pub(super) struct Findings(pub(super) Vec<Finding>);
 
 impl Findings {
-    pub(super) fn error(&mut self, text: &Text, span: Range<usize>, rule: &'static str, words: (impl Into<String>, impl Into<String>)) {
+    pub(super) fn error(
+        &mut self,
+        text: &Text,
+        span: Range<usize>,
+        rule: &'static str,
+        words: (impl Into<String>, impl Into<String>),
+    ) {
         self.add(Severity::Error, text, span, rule, words);
     }
 
-    pub(super) fn warning(&mut self, text: &Text, span: Range<usize>, rule: &'static str, words: (impl Into<String>, impl Into<String>)) {
+    pub(super) fn warning(
+        &mut self,
+        text: &Text,
+        span: Range<usize>,
+        rule: &'static str,
+        words: (impl Into<String>, impl Into<String>),
+    ) {
         self.add(Severity::Warning, text, span, rule, words);
     }
 
@@ -68,7 +80,15 @@ impl Findings {
         let before = text.text.get(..span.start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        self.0.push(Finding { file: text.name.clone(), line, column, rule, message: message.into(), cure: cure.into(), severity });
+        self.0.push(Finding {
+            file: text.name.clone(),
+            line,
+            column,
+            rule,
+            message: message.into(),
+            cure: cure.into(),
+            severity,
+        });
     }
 
     pub(super) fn has_errors(&self) -> bool {

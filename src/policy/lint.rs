@@ -70,7 +70,12 @@ fn controller(raw: &Raw, findings: &mut Findings) {
     }
     for language in &value.languages {
         if !is_id(language.as_ref(), "-") {
-            findings.error(from, language.span(), "language", ("a language is a tag such as de or en", "write it in small letters"));
+            findings.error(
+                from,
+                language.span(),
+                "language",
+                ("a language is a tag such as de or en", "write it in small letters"),
+            );
         }
     }
 }
@@ -95,15 +100,30 @@ fn purposes(raw: &Raw, findings: &mut Findings) {
         texts(raw, from, &purpose.title, findings);
         texts(raw, from, &purpose.text, findings);
         if *purpose.retention_days.as_ref() == 0 {
-            findings.error(from, purpose.retention_days.span(), "retention", ("data without a retention period", "say for how many days (GDPR Art. 5(1)(e))"));
+            findings.error(
+                from,
+                purpose.retention_days.span(),
+                "retention",
+                ("data without a retention period", "say for how many days (GDPR Art. 5(1)(e))"),
+            );
         }
         let consent = *purpose.basis.as_ref() == LegalBasis::Consent;
         match &purpose.consent_days {
             Some(days) if !consent || *days.as_ref() == 0 => {
-                findings.error(from, days.span(), "consent-days", ("consent_days is for purposes that rest on consent, and at least 1", "remove or raise it"));
+                findings.error(
+                    from,
+                    days.span(),
+                    "consent-days",
+                    ("consent_days is for purposes that rest on consent, and at least 1", "remove or raise it"),
+                );
             }
             None if consent => {
-                findings.warning(from, purpose.id.span(), "consent-days", ("a grant that never expires", "set consent_days, 395 is usual"));
+                findings.warning(
+                    from,
+                    purpose.id.span(),
+                    "consent-days",
+                    ("a grant that never expires", "set consent_days, 395 is usual"),
+                );
             }
             Some(_) | None => {}
         }
@@ -125,7 +145,12 @@ fn identifiers(raw: &Raw, findings: &mut Findings) {
     ids(from, value.identifier.iter().map(|i| &i.id), findings);
     for identifier in &value.identifier {
         if identifier.paths.as_ref().is_empty() {
-            findings.error(from, identifier.id.span(), "paths", ("an identifier that stands nowhere", "name its paths in events, such as traits.email"));
+            findings.error(
+                from,
+                identifier.id.span(),
+                "paths",
+                ("an identifier that stands nowhere", "name its paths in events, such as traits.email"),
+            );
         }
         for path in identifier.paths.as_ref() {
             if !is_event_path(path) {
@@ -154,23 +179,48 @@ fn sources(raw: &Raw, findings: &mut Findings) {
     for source in &value.source {
         let key = source.write_key.as_ref();
         if !keys.insert(key.as_str()) {
-            findings.error(from, source.write_key.span(), "duplicate", ("another source has this write key", "give each source its own"));
+            findings.error(
+                from,
+                source.write_key.span(),
+                "duplicate",
+                ("another source has this write key", "give each source its own"),
+            );
         }
         if key.is_empty() || key.len() > 128 || !key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
-            findings.error(from, source.write_key.span(), "write-key", ("a write key is made of letters, digits, - and _", "make another one"));
+            findings.error(
+                from,
+                source.write_key.span(),
+                "write-key",
+                ("a write key is made of letters, digits, - and _", "make another one"),
+            );
         } else if key.len() < WRITE_KEY_CHARS_MIN && !key.starts_with("wk_") {
-            findings.warning(from, source.write_key.span(), "write-key", ("a short write key is easily guessed", "use 16 characters or more"));
+            findings.warning(
+                from,
+                source.write_key.span(),
+                "write-key",
+                ("a short write key is easily guessed", "use 16 characters or more"),
+            );
         }
         for origin in &source.origins {
             if !is_origin(origin.as_ref()) {
-                findings.error(from, origin.span(), "origin", ("not an origin", "write scheme://host, :port or :* behind it, no path"));
+                findings.error(
+                    from,
+                    origin.span(),
+                    "origin",
+                    ("not an origin", "write scheme://host, :port or :* behind it, no path"),
+                );
             }
         }
         if let Some(notice) = &source.notice {
             known(from, notice, "notice", &notices, findings);
         }
         if *source.rate_per_s.as_ref() == 0 {
-            findings.error(from, source.rate_per_s.span(), "rate", ("a source that may send nothing", "set rate_per_s to 1 or more"));
+            findings.error(
+                from,
+                source.rate_per_s.span(),
+                "rate",
+                ("a source that may send nothing", "set rate_per_s to 1 or more"),
+            );
         }
     }
 }
@@ -193,7 +243,12 @@ fn destinations(raw: &Raw, findings: &mut Findings) {
     let mut tags: BTreeMap<u32, &str> = BTreeMap::new();
     for destination in &value.destination {
         if destination.purposes.as_ref().is_empty() {
-            findings.error(from, destination.purposes.span(), "purposes", ("a recipient without a purpose", "say what it uses data for (GDPR Art. 5(1)(b))"));
+            findings.error(
+                from,
+                destination.purposes.span(),
+                "purposes",
+                ("a recipient without a purpose", "say what it uses data for (GDPR Art. 5(1)(b))"),
+            );
         }
         for purpose in destination.purposes.as_ref() {
             known(from, purpose, "purpose", &all_purposes, findings);
@@ -204,18 +259,36 @@ fn destinations(raw: &Raw, findings: &mut Findings) {
         for field in &destination.fields {
             let path = field.as_ref().strip_suffix(".*").unwrap_or_else(|| field.as_ref());
             if !is_field(path) && !["traits", "properties", "context"].contains(&path) {
-                findings.error(from, field.span(), "field", (format!("`{}` is no field of an event", field.as_ref()), "begin with properties., traits. or context.; .* takes all below"));
+                findings.error(
+                    from,
+                    field.span(),
+                    "field",
+                    (
+                        format!("`{}` is no field of an event", field.as_ref()),
+                        "begin with properties., traits. or context.; .* takes all below",
+                    ),
+                );
             }
         }
         kind(from, destination, findings);
         forms(raw, destination, findings);
         let id = destination.id.as_ref().as_str();
         if let Some(other) = tags.insert(crc32fast::hash(id.as_bytes()), id).filter(|o| *o != id) {
-            findings.error(from, destination.id.span(), "tag", (format!("its ID has the same checksum as `{other}`"), "rename one of them"));
+            findings.error(
+                from,
+                destination.id.span(),
+                "tag",
+                (format!("its ID has the same checksum as `{other}`"), "rename one of them"),
+            );
         }
     }
     if value.destination.iter().filter(|d| *d.kind.as_ref() == RawKind::Profile).count() > 1 {
-        findings.error(from, 0..0, "one-profile", ("there is one embedded profile store", "remove the other destinations of kind profile"));
+        findings.error(
+            from,
+            0..0,
+            "one-profile",
+            ("there is one embedded profile store", "remove the other destinations of kind profile"),
+        );
     }
 }
 
@@ -226,15 +299,30 @@ fn kind(from: &Text, destination: &RawDestination, findings: &mut Findings) {
         RawKind::Webhook => (false, true),
     };
     if file != destination.path.is_some() {
-        findings.error(from, destination.kind.span(), "kind", ("`path` belongs to kind file, and only there", "add or remove it"));
+        findings.error(
+            from,
+            destination.kind.span(),
+            "kind",
+            ("`path` belongs to kind file, and only there", "add or remove it"),
+        );
     }
     if webhook != destination.url.is_some() {
-        findings.error(from, destination.kind.span(), "kind", ("`url` belongs to kind webhook, and only there", "add or remove it; an empty url switches it off"));
+        findings.error(
+            from,
+            destination.kind.span(),
+            "kind",
+            ("`url` belongs to kind webhook, and only there", "add or remove it; an empty url switches it off"),
+        );
     }
     if let Some(url) = destination.url.as_ref().filter(|u| !u.as_ref().is_empty()) {
         let secure = url.as_ref().starts_with("https://");
         if !secure && !(destination.allow_private && url.as_ref().starts_with("http://")) {
-            findings.error(from, url.span(), "url", ("events leave over https only", "use https://, or allow_private = true for a service on this machine"));
+            findings.error(
+                from,
+                url.span(),
+                "url",
+                ("events leave over https only", "use https://, or allow_private = true for a service on this machine"),
+            );
         }
     }
 }
@@ -244,7 +332,10 @@ fn forms(raw: &Raw, destination: &RawDestination, findings: &mut Findings) {
     let asked = destination.purposes.as_ref().iter().any(|p| consent.contains(p.as_ref().as_str()));
     for form in [&destination.email, &destination.phone].into_iter().flatten() {
         if matches!(form.as_ref(), RawForm::Partner { .. }) && !asked {
-            let words = ("an unkeyed hash identifies people and needs their consent", "add a purpose that rests on consent, or use \"keyed\"");
+            let words = (
+                "an unkeyed hash identifies people and needs their consent",
+                "add a purpose that rests on consent, or use \"keyed\"",
+            );
             findings.error(&raw.destinations.from, form.span(), "partner-form", words);
         }
     }
@@ -269,7 +360,12 @@ fn routes(raw: &Raw, findings: &mut Findings) {
         }
         for field in &route.drop {
             if !is_field(field.as_ref().strip_suffix(".*").unwrap_or_else(|| field.as_ref())) {
-                findings.error(from, field.span(), "field", ("not a field of an event", "begin with properties., traits. or context."));
+                findings.error(
+                    from,
+                    field.span(),
+                    "field",
+                    ("not a field of an event", "begin with properties., traits. or context."),
+                );
             }
         }
     }
@@ -296,7 +392,8 @@ fn notices(raw: &Raw, findings: &mut Findings) {
             known(from, purpose, "purpose", &all_purposes, findings);
             let name = purpose.as_ref().as_str();
             if all_purposes.contains(&name) && !consent.contains(name) {
-                let words = ("consent is asked for what needs none", "leave it out; asking would mislead people (EDPB 05/2020, 121)");
+                let words =
+                    ("consent is asked for what needs none", "leave it out; asking would mislead people (EDPB 05/2020, 121)");
                 findings.error(from, purpose.span(), "asks-needlessly", words);
             }
             asked.insert(name.to_owned());
@@ -310,7 +407,12 @@ fn notices(raw: &Raw, findings: &mut Findings) {
         for language in &raw.controller.value.languages {
             if !raw.notices.iter().any(|(other, l, _)| other == id && l == language.as_ref()) {
                 let message = format!("this notice is missing in `{}`", language.as_ref());
-                findings.error(from, 0..0, "notice-languages", (message, format!("write notices/{id}.{}.toml", language.as_ref())));
+                findings.error(
+                    from,
+                    0..0,
+                    "notice-languages",
+                    (message, format!("write notices/{id}.{}.toml", language.as_ref())),
+                );
             }
         }
     }

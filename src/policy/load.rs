@@ -68,7 +68,12 @@ fn read(dir: &Path, findings: &mut Findings) -> Option<Raw> {
         let parts: Vec<&str> = name.split('.').collect();
         let [id, language, "toml"] = parts.as_slice() else {
             let text = Text { name: format!("{}/notices/{name}", dir.display()), text: String::new() };
-            findings.error(&text, 0..0, "file-name", ("a notice is one file per language", "call it notices/<id>.<language>.toml"));
+            findings.error(
+                &text,
+                0..0,
+                "file-name",
+                ("a notice is one file per language", "call it notices/<id>.<language>.toml"),
+            );
             continue;
         };
         if let Some(parsed) = file(dir, &format!("notices/{name}"), findings) {
@@ -101,9 +106,16 @@ fn file<T: DeserializeOwned>(dir: &Path, name: &str, findings: &mut Findings) ->
     let path = dir.join(name);
     let mut text = Text { name: path.display().to_string(), text: String::new() };
     let size = std::fs::metadata(&path).map(|m| m.len());
-    match size.and_then(|size| if size > FILE_BYTES_MAX { Err(std::io::ErrorKind::FileTooLarge.into()) } else { std::fs::read(&path) }) {
+    match size
+        .and_then(|size| if size > FILE_BYTES_MAX { Err(std::io::ErrorKind::FileTooLarge.into()) } else { std::fs::read(&path) })
+    {
         Err(error) => {
-            findings.error(&text, 0..0, "file", (format!("the file cannot be read: {error}"), "a policy has all six files; each at most 1 MiB"));
+            findings.error(
+                &text,
+                0..0,
+                "file",
+                (format!("the file cannot be read: {error}"), "a policy has all six files; each at most 1 MiB"),
+            );
             None
         }
         Ok(bytes) => match String::from_utf8(bytes) {

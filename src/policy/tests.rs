@@ -15,7 +15,13 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { { std::fs::copy(&path, &target).unwrap(); } }
+        if path.is_dir() {
+            copy(&path, &target)
+        } else {
+            {
+                std::fs::copy(&path, &target).unwrap();
+            }
+        }
     }
 }
 
@@ -92,10 +98,13 @@ fn every_rule_speaks_with_file_line_and_cure() {
     let mut wrong: Vec<String> = Vec::new();
     for (file, from, to, rule, line) in BROKEN {
         let (policy, findings) = broken(file, from, to);
-        let finding = findings.iter().find(|f| f.rule == *rule).unwrap_or_else(|| panic!("{rule} is silent about {to:?}: {findings:?}"));
+        let finding =
+            findings.iter().find(|f| f.rule == *rule).unwrap_or_else(|| panic!("{rule} is silent about {to:?}: {findings:?}"));
         let of_this_file = if *rule == "unused" { "destinations.toml" } else { file };
         assert!(finding.file.ends_with(of_this_file), "{finding}");
-        if finding.line != *line { wrong.push(format!("{} {rule} {to:?}: {}", finding.line, line)); }
+        if finding.line != *line {
+            wrong.push(format!("{} {rule} {to:?}: {}", finding.line, line));
+        }
         assert!(!finding.cure.is_empty());
         assert_eq!(policy.is_none(), findings.iter().any(|f| f.severity == Severity::Error));
     }

@@ -203,8 +203,14 @@ impl Writer {
             let head = self.heads.get(stream).copied().unwrap_or(0).to_be_bytes();
             group.writes.insert(key, Some(head.to_vec()));
         }
-        let writes: Vec<Write> =
-            group.writes.into_iter().map(|(key, value)| { let framed = value.map(|v| frame::seal(&key, &v)); (key, framed) }).collect();
+        let writes: Vec<Write> = group
+            .writes
+            .into_iter()
+            .map(|(key, value)| {
+                let framed = value.map(|v| frame::seal(&key, &v));
+                (key, framed)
+            })
+            .collect();
         let outcome = if writes.is_empty() { Ok(()) } else { self.engine.apply(writes) };
         if let Err(error) = outcome {
             for (stream, head) in before {

@@ -210,7 +210,8 @@ impl Store {
     #[must_use]
     pub fn memory() -> Self {
         let engine: Arc<dyn Engine> = Arc::new(memory::Memory::default());
-        let committer = Arc::new(Committer::start(Arc::clone(&engine), std::collections::HashMap::new(), Options::default().queue_bytes_max));
+        let committer =
+            Arc::new(Committer::start(Arc::clone(&engine), std::collections::HashMap::new(), Options::default().queue_bytes_max));
         Self { engine, committer }
     }
 

@@ -7,14 +7,21 @@ use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::wire::{self, Takes};
-use super::{body, cors, settings};
+pub mod body;
+pub mod cors;
+pub mod settings;
+pub mod wire;
+
+use wire::Takes;
+
 use crate::app::App;
+use crate::auth::{self, Scope};
 use crate::error::{Code, Problem};
 use crate::events::EventType;
-use crate::events::parse::Rejected;
+use crate::events::parse::{Received, Rejected, event};
 
 /// What became of the events of a request.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -153,6 +160,44 @@ fn note_retry(req: &HttpRequest) {
     if let Some(attempt) = attempt.filter(|attempt| *attempt > 0) {
         tracing::info!(attempt, "an SDK sends again");
     }
+}
+
+/// A question about an event that is not sent.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+pub struct ExplainRequest {
+    /// The source that would send it, by its ID.
+    #[schema(value_type = String, example = "web")]
+    source: Option<Value>,
+    /// The event, in its wire form.
+    #[schema(value_type = Object)]
+    event: Option<Box<RawValue>>,
+    /// The language of the sentences: `de` or `en`.
+    #[schema(value_type = Option<String>)]
+    language: Option<Value>,
+}
+
+/// Where an event would go and why, without sending it and without keeping anything.
+///
+/// # Errors
+/// `missing_field` and `invalid_field` for `source`, `event` and what the event gets wrong.
+#[utoipa::path(post, path = "/v1/explain", tag = "explain", security(("secret_key" = ["explain"])), request_body = ExplainRequest,
+    responses((status = 200, description = "Per destination: goes or stays, and why.", body = crate::gate::Explanation),
+        (status = 401), (status = 403), (status = 422)))]
+pub async fn explain(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> Result<HttpResponse, Problem> {
+    auth::secret(&req, &app, Scope::Explain).await?;
+    let policy = app.policy.current();
+    let asked: ExplainRequest = serde_json::from_slice(&body).map_err(|_unreadable| Problem::new(Code::InvalidJson))?;
+    let source = asked.source.as_ref().ok_or_else(|| Problem::field(Code::MissingField, "source"))?;
+    let source = source.as_str().and_then(|id| policy.source(id)).map(|(index, _)| index);
+    let source = source.ok_or_else(|| Problem::field(Code::InvalidField, "source").detail("the policy has no such source"))?;
+    let item = asked.event.ok_or_else(|| Problem::field(Code::MissingField, "event"))?;
+    let language = asked.language.as_ref().and_then(Value::as_str).unwrap_or("en");
+    let at = app.clock.now();
+    let event = event(&item, None, &Received::at(at)).map_err(|r| {
+        let field = if r.field.is_empty() { String::from("event") } else { format!("event.{}", r.field) };
+        Problem::field(Code::InvalidField, field).detail(r.message)
+    })?;
+    Ok(HttpResponse::Ok().json(app.intake.explain(&policy, source, &event, language, at)))
 }
 
 async fn wrong_method() -> Result<HttpResponse, Problem> {

@@ -1,0 +1,169 @@
+//! The gateway as one value: every room, opened once and handed round by reference.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::auth::{self, Keys};
+use crate::clock::{Chance, Clock};
+use crate::config::Config;
+use crate::consent::Consents;
+use crate::egress::Egress;
+use crate::forward::Forwarder;
+use crate::identity::Directory;
+use crate::intake::Intake;
+use crate::limit::Limiter;
+use crate::policy::{self, Handle};
+use crate::profile::Profiles;
+use crate::store::{self, Store};
+use crate::telemetry::{Figures, Metrics};
+use crate::vault::Vault;
+
+/// Everything that a handler may need.
+pub struct App {
+    /// How it was started.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub chance: Chance,
+    /// What is stored.
+    pub store: Store,
+    /// Keys and everything sealed.
+    pub vault: Arc<Vault>,
+    /// What is asked and who may receive it.
+    pub policy: Handle,
+    /// Who identifiers belong to.
+    pub directory: Arc<Directory>,
+    /// What people decided.
+    pub consents: Arc<Consents>,
+    /// The embedded profile store.
+    pub profiles: Arc<Profiles>,
+    /// The way in.
+    pub intake: Arc<Intake>,
+    /// The way out.
+    pub forwarder: Forwarder,
+    /// Secret keys.
+    pub secrets: Keys,
+    /// The token of this run, for commands on this machine.
+    pub operator: auth::Operator,
+    /// Who has asked how often.
+    pub limiter: Limiter,
+    /// Figures for `/metrics`.
+    pub metrics: Metrics,
+}
+
+impl App {
+    /// Opens everything, in the order of the floors.
+    ///
+    /// # Errors
+    /// In words for the person who starts it: what is wrong, where, and what to do.
+    pub fn open(config: Config) -> anyhow::Result<Arc<Self>> {
+        Self::open_with(config, Clock::system(), None)
+    }
+
+    /// The same with a clock and a store of the caller's choosing. For tests.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub fn open_with(config: Config, clock: Clock, store: Option<Store>) -> anyhow::Result<Arc<Self>> {
+        let chance = Chance::system();
+        let policy = policy::load(&config.policies).map_err(|findings| {
+            let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("the policy in {} does not load:\n{}", config.policies.display(), lines.join("\n"))
+        })?;
+        let policy = Handle::new(policy);
+        let store = match store {
+            Some(store) => store,
+            None => {
+                Store::open(&config.data, store::Options { cache_bytes: config.cache_mib << 20, ..store::Options::default() })?
+            }
+        };
+        let vault = Arc::new(Vault::open(&config.keys, &store, &chance)?);
+        let directory = Arc::new(Directory::open(&store)?);
+        let consents = Arc::new(Consents::open(&store, &vault, &directory, &policy.current())?);
+        let profiles = Arc::new(Profiles::open(&store, &vault)?);
+        let intake = Arc::new(Intake::open(&store, &vault, &directory, &consents, &clock)?);
+        let egress = Egress::new().context("the HTTP client does not start")?;
+        let forwarder = Forwarder::start(crate::forward::Deps {
+            store: store.clone(),
+            vault: Arc::clone(&vault),
+            directory: Arc::clone(&directory),
+            consents: Arc::clone(&consents),
+            profiles: Arc::clone(&profiles),
+            policy: policy.clone(),
+            clock: clock.clone(),
+            out: config.out.clone(),
+            egress,
+        })?;
+        let secrets = Keys::open(&config.data, &chance)?;
+        let operator = auth::Operator::fresh(&chance)?;
+        Ok(Arc::new(Self {
+            limiter: Limiter::new(),
+            metrics: Metrics::new(),
+            config,
+            clock,
+            chance,
+            store,
+            vault,
+            policy,
+            directory,
+            consents,
+            profiles,
+            intake,
+            forwarder,
+            secrets,
+            operator,
+        }))
+    }
+
+    /// Reads the policy again. If it does not lint, the old one stays.
+    ///
+    /// # Errors
+    /// The findings, one a line.
+    pub fn reload_policy(&self) -> Result<String, Vec<policy::Finding>> {
+        let bits: Vec<String> = self.policy.current().purposes.iter().map(|p| p.id.clone()).collect();
+        let policy = policy::load_after(&self.config.policies, &bits)?;
+        let version = policy.version.clone();
+        self.policy.replace(policy);
+        self.forwarder.policy_changed();
+        Ok(version)
+    }
+
+    /// What the rooms know about themselves, for `/metrics`.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let directory = self.directory.figures();
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let mut figures = Figures { policy: self.policy.current().version.clone(), ..Figures::default() };
+        let lines = self.intake.counters().lines().into_iter();
+        figures.events = lines.map(|(line, n)| (line.source, line.destination, line.outcome, n)).collect();
+        figures.backlog_chunks = self.forwarder.lag();
+        for (destination, counts) in self.forwarder.counts() {
+            figures.delivered.push((destination.clone(), counts.delivered));
+            figures.parked.push((destination.clone(), counts.parked));
+            figures.dead_letters.push((destination, counts.dead));
+        }
+        figures.gauges = vec![
+            ("subjects", "People and devices that are known", count(directory.subjects)),
+            ("identifiers", "Identifiers that are known", count(directory.identifiers)),
+            ("links", "Identifiers that were stated together with somebody else", count(directory.links)),
+            ("directory_bytes", "Memory of the directory of identifiers", count(directory.memory_bytes)),
+            ("standing_bytes", "Memory of what was decided", count(self.consents.memory_bytes())),
+            ("deduplication_keys", "Messages that would be recognised if they came again", count(self.intake.remembered())),
+            ("profile_events", "Events in the embedded profile store", count(self.profiles.events())),
+            ("store_bytes", "What the store takes on disk", self.store.size_on_disk()),
+        ];
+        figures
+    }
+
+    /// Ends what is under way, then closes the store.
+    ///
+    /// # Errors
+    /// When the store cannot be closed cleanly.
+    pub async fn close(&self) -> anyhow::Result<()> {
+        self.forwarder.stop().await;
+        self.store.close()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! How commands talk to the running gateway.
+
+use anyhow::Context;
+use serde_json::Value;
+
+use crate::auth::Operator;
+use crate::config::Remote;
+use crate::egress;
+
+/// A gateway that is running, and the key to ask it.
+pub struct Gateway {
+    /// Its address, without a trailing slash.
+    pub url: String,
+    key: String,
+    http: egress::Local,
+}
+
+impl Gateway {
+    /// Finds the running gateway.
+    ///
+    /// # Errors
+    /// When there is neither an address and a key nor a running gateway's note in the data folder.
+    pub fn find(remote: &Remote) -> anyhow::Result<Self> {
+        let note = Operator::read(&remote.data);
+        let url = match (&remote.url, &note) {
+            (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (None, Some(note)) => note.url.clone(),
+            (None, None) => anyhow::bail!(
+                "no gateway seems to run on {}: start one with `pforte serve`, or name it with --url and --key",
+                remote.data.display()
+            ),
+        };
+        let key = match (&remote.key, note) {
+            (Some(key), _) => key.clone(),
+            (None, Some(note)) => note.token,
+            (None, None) => String::new(),
+        };
+        Ok(Self { url, key, http: egress::Local::new()? })
+    }
+
+    /// Asks with the secret key.
+    ///
+    /// # Errors
+    /// When the gateway does not answer, or answers with a problem.
+    pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        self.call(method, path, body, &format!("Bearer {}", self.key))
+    }
+
+    /// Sends as a source does, with its write key.
+    ///
+    /// # Errors
+    /// When the gateway does not answer, or answers with a problem.
+    pub fn send(&self, write_key: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+        use base64::Engine as _;
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{write_key}:"));
+        self.call("POST", path, Some(body), &format!("Basic {basic}"))
+    }
+
+    /// Waits a little before the next look.
+    pub fn pause(&self, milliseconds: u64) {
+        self.http.pause(std::time::Duration::from_millis(milliseconds));
+    }
+
+    fn call(&self, method: &str, path: &str, body: Option<&Value>, authorization: &str) -> anyhow::Result<Value> {
+        let url = format!("{}{path}", self.url);
+        let body = body.map(serde_json::to_vec).transpose()?;
+        let (status, text) = self
+            .http
+            .call(method, &url, authorization, body)
+            .with_context(|| format!("the gateway at {} does not answer", self.url))?;
+        let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        if status >= 400 {
+            let message = value.get("message").and_then(Value::as_str).unwrap_or("no reason given");
+            anyhow::bail!("{method} {path}: {status}: {message}");
+        }
+        Ok(value)
+    }
+}

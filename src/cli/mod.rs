@@ -1,0 +1,61 @@
+//! The command line: one file per command.
+
+mod cases;
+pub mod client;
+pub mod deadletters;
+pub mod demo;
+pub mod explain;
+pub mod key;
+pub mod policy;
+pub mod serve;
+pub mod store;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// A privacy-focused consent and first-party identity gateway.
+#[derive(Parser)]
+#[command(name = "pforte", version, about, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Config,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the gateway (the same as `pforte` alone)
+    Serve(Config),
+    /// Plays the story of Erika Muster against a running gateway
+    Demo(demo::Args),
+    /// Says where an event would go and why, without sending it
+    Explain(explain::Args),
+    /// Checks, shows, tests and reloads the policy
+    Policy(policy::Args),
+    /// Makes, lists and revokes secret keys
+    Key(key::Args),
+    /// Lists and replays events that a destination would not take
+    Deadletters(deadletters::Args),
+    /// Looks after the store
+    Store(store::Args),
+}
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// What went wrong, in words for the person at the terminal.
+pub fn run() -> anyhow::Result<std::process::ExitCode> {
+    let cli = Cli::parse();
+    match cli.command {
+        None => serve::run(cli.serve),
+        Some(Command::Serve(config)) => serve::run(config),
+        Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Policy(args)) => policy::run(&args),
+        Some(Command::Key(args)) => key::run(&args),
+        Some(Command::Deadletters(args)) => deadletters::run(&args),
+        Some(Command::Store(args)) => store::run(&args),
+    }
+}

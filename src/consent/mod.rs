@@ -1,0 +1,394 @@
+//! What people decided, and what stands now.
+//!
+//! Promises: a refusal is recorded with the same care as a grant; times are the server's; two decisions at one moment lose
+//! none; a decision holds from the moment in which it is acknowledged, and is durable then (P7); a grant counts only for the
+//! identifiers that it was given with, a refusal for everything that is known to belong together (P1, P8; see
+//! `docs/decisions/0003`). It serves GDPR Art. 7(1) and (3). It knows neither events nor destinations.
+
+pub mod http;
+mod record;
+mod standing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::clock::{Chance, DAY_MS, Millis};
+use crate::id::{Blind, SubjectId};
+use crate::identity::{self, Admission, Directory, Identifier, NodeRef, Resolved, SubjectRef};
+use crate::policy::{LegalBasis, Policy};
+use crate::store::{self, Batch, Store, Stream};
+use crate::vault::{self, DataKey, Vault};
+use record::{DECISIONS, DecisionKey, STANDING, Sealed, Stand, StandingRecord, SubjectKey, aad};
+pub use record::{Decision, Method, NoticeShown, State};
+use standing::Memory;
+pub use standing::Standing;
+
+/// How often a commit is tried again when somebody else decided for the same person at the same moment.
+const TRIES_MAX: u32 = 64;
+/// How many records are read at a time.
+const PAGE: usize = 512;
+/// How far joining follows links.
+const HOPS_MAX: usize = 4;
+
+/// Why a decision could not be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The purpose rests on a contract or a law: nobody is asked.
+    #[error("purpose {purpose} does not rest on consent")]
+    NotAsked {
+        /// Its ID.
+        purpose: String,
+    },
+    /// The policy has no such notice, or not in this language.
+    #[error("there is no such notice")]
+    NoNotice,
+    /// No identifier was stated.
+    #[error("nobody is named")]
+    Nobody,
+    /// Identifiers could not be resolved.
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The vault refused.
+    #[error(transparent)]
+    Vault(#[from] vault::Error),
+    /// A sealed record is of no known form.
+    #[error("a record of decisions is of no known form")]
+    Form(#[from] serde_json::Error),
+    /// What memory holds is not what the decisions come to.
+    #[error("standing differs from its decisions")]
+    Drift,
+}
+
+impl Error {
+    /// Whether the gateway simply has too much to do.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        matches!(self, Self::Store(store::Error::Busy))
+    }
+}
+
+/// A decision to be recorded.
+pub struct Order {
+    /// Who decides: the identifiers that are stated with it.
+    pub identifiers: Vec<Identifier>,
+    /// Purpose index to yes or no.
+    pub decisions: Vec<(usize, bool)>,
+    /// The notice that was shown; none means the source's.
+    pub notice: Option<String>,
+    /// The language in which it was shown; none means the policy's default.
+    pub language: Option<String>,
+    /// How the decision was taken.
+    pub method: Method,
+    /// The source's index.
+    pub source: usize,
+    /// Who recorded it, as the source calls them.
+    pub actor: Option<String>,
+    /// When, by the server's clock.
+    pub at: Millis,
+    /// The policy that it is taken under.
+    pub policy: Arc<Policy>,
+    /// An entry that is appended in the same commit: that the message which brought the decision was seen.
+    pub mark: Option<(Stream, Vec<u8>)>,
+}
+
+/// What was recorded.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The decision.
+    pub decision: Decision,
+}
+
+/// All decisions and what stands.
+pub struct Consents {
+    store: Store,
+    vault: Arc<Vault>,
+    directory: Arc<Directory>,
+    chance: Chance,
+    memory: RwLock<Memory>,
+}
+
+impl Consents {
+    /// Opens the room and reads what stands into memory.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn open(store: &Store, vault: &Arc<Vault>, directory: &Arc<Directory>, policy: &Policy) -> Result<Self, Error> {
+        let consents = Self {
+            store: store.clone(),
+            vault: Arc::clone(vault),
+            directory: Arc::clone(directory),
+            chance: Chance::system(),
+            memory: RwLock::default(),
+        };
+        consents.each_record(|subject, record| {
+            if let Some(reference) = consents.directory.find(subject) {
+                let nodes = consents.nodes(reference, record);
+                consents.memory.write().learn(reference, &nodes, record, policy);
+            }
+            Ok(())
+        })?;
+        Ok(consents)
+    }
+
+    fn each_record(&self, mut take: impl FnMut(SubjectId, &StandingRecord) -> Result<(), Error>) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let page = STANDING.scan(&self.store, &[], after.as_ref(), PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(*last);
+            for (SubjectKey(subject), sealed) in &page {
+                let key = match self.vault.key(*subject) {
+                    Ok(key) => key,
+                    Err(vault::Error::Shredded) => continue,
+                    Err(error) => return Err(error.into()),
+                };
+                take(*subject, &open_standing(&key, *subject, sealed)?)?;
+            }
+        }
+    }
+
+    fn nodes(&self, _subject: SubjectRef, record: &StandingRecord) -> Vec<(Blind, NodeRef)> {
+        record.identifiers.keys().filter_map(|blind| Some((*blind, self.directory.node(*blind)?))).collect()
+    }
+
+    /// What holds for an event with these identifiers. Reads memory only.
+    #[must_use]
+    pub fn standing(&self, resolved: &Resolved, at: Millis) -> Standing {
+        self.memory.read().combine(resolved, at)
+    }
+
+    /// The subject whose customer ID an event with these identifiers carries: the owner of the strongest one, joined with
+    /// somebody else only if both ends granted the policy's linking purpose.
+    #[must_use]
+    pub fn customer(&self, resolved: &Resolved, policy: &Policy, at: Millis) -> Option<SubjectId> {
+        let strongest = resolved.nodes.iter().min_by_key(|known| strength(policy, known.kind))?;
+        Some(self.directory.subject(self.joined(strongest.owner, policy, at)))
+    }
+
+    /// The subject that a subject is joined to; itself if to none.
+    #[must_use]
+    pub fn joined(&self, subject: SubjectRef, policy: &Policy, at: Millis) -> SubjectRef {
+        let Some(linking) = policy.linking else { return subject };
+        let memory = self.memory.read();
+        let mut current = subject;
+        let mut passed = vec![subject];
+        for _ in 0..HOPS_MAX {
+            // Whoever has an ID of the company's own is somebody already, and is joined to nobody.
+            if self.directory.has_user_id(current, policy) || !memory.subject_allows(current, linking, at) {
+                break;
+            }
+            let linked = self.directory.linked_to(current);
+            let [next] = linked.as_slice() else { break };
+            if passed.contains(next) || !memory.subject_allows(*next, linking, at) {
+                break;
+            }
+            current = *next;
+            passed.push(current);
+        }
+        current
+    }
+
+    /// Records a decision. When this returns it is durable, and every event from now on is decided by it.
+    ///
+    /// # Errors
+    /// [`Error::NotAsked`], [`Error::NoNotice`], [`Error::Nobody`]; then nothing was recorded.
+    pub async fn record(&self, order: Order) -> Result<Recorded, Error> {
+        if order.identifiers.is_empty() {
+            return Err(Error::Nobody);
+        }
+        let decided = self.decision(&order)?;
+        let mut tries = 0;
+        loop {
+            let mut batch = Batch::default();
+            let context = Admission { vault: &self.vault, policy: &order.policy, chance: &self.chance, at: order.at };
+            let plan = self.directory.admit(&order.identifiers, &context, &mut batch)?;
+            let mut owners: Vec<SubjectId> = plan.owners().to_vec();
+            let by_owner: Vec<(SubjectId, Blind)> =
+                owners.iter().copied().zip(order.identifiers.iter().map(|i| i.blind)).collect();
+            owners.sort_unstable();
+            owners.dedup();
+            let mut folded = Vec::with_capacity(owners.len());
+            let mut recorded = decided.clone();
+            for owner in owners {
+                let own: Vec<Blind> = by_owner.iter().filter(|(o, _)| *o == owner).map(|(_, b)| *b).collect();
+                let key = plan.data_key(owner).map_or_else(|| self.vault.key(owner), Ok)?;
+                let (decision, record) = self.fold(&key, owner, Decision { identifiers: own, ..decided.clone() }, &mut batch)?;
+                recorded.states.extend(decision.states);
+                folded.push((owner, record));
+            }
+            if let Some((stream, entry)) = &order.mark {
+                batch.append(*stream, entry);
+            }
+            match self.store.commit(batch).await {
+                Ok(_) => {
+                    self.directory.learn(&plan);
+                    self.learn(&folded, &order.policy);
+                    return Ok(Recorded { decision: recorded });
+                }
+                Err(store::Error::Conflict) if tries < TRIES_MAX => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Adds a decision to what stands for one owner, and puts both into the batch. Whoever else decides for the same
+    /// person in the meantime makes the batch fail.
+    fn fold(
+        &self,
+        key: &DataKey,
+        owner: SubjectId,
+        mut decision: Decision,
+        batch: &mut Batch,
+    ) -> Result<(Decision, StandingRecord), Error> {
+        let at = SubjectKey(owner);
+        let mut record = StandingRecord::default();
+        match STANDING.get(&self.store, &at)? {
+            None => batch.check_absent(STANDING.key(&at)),
+            Some(sealed) => {
+                record = open_standing(key, owner, &sealed)?;
+                batch.check_equals(STANDING.key(&at), STANDING.value(&sealed));
+            }
+        }
+        for (purpose, state) in &mut decision.states {
+            let before = record.subject.get(purpose).map(|Stand(state, ..)| *state);
+            if *state == State::Denied && matches!(before, Some(State::Granted | State::Withdrawn)) {
+                *state = State::Withdrawn;
+            }
+        }
+        let place = DecisionKey { subject: owner, number: record.decisions };
+        record.fold(&decision);
+        let sealed = key.seal(&aad(b"decision", owner, place.number), &serde_json::to_vec(&decision)?)?;
+        DECISIONS.put(batch, &place, &Sealed(sealed));
+        let sealed = key.seal(&aad(b"standing", owner, 0), &serde_json::to_vec(&record)?)?;
+        STANDING.put(batch, &at, &Sealed(sealed));
+        Ok((decision, record))
+    }
+
+    fn learn(&self, folded: &[(SubjectId, StandingRecord)], policy: &Policy) {
+        for (owner, record) in folded {
+            if let Some(reference) = self.directory.find(*owner) {
+                let nodes = self.nodes(reference, record);
+                self.memory.write().learn(reference, &nodes, record, policy);
+            }
+        }
+    }
+
+    /// The decision that an order asks for.
+    fn decision(&self, order: &Order) -> Result<Decision, Error> {
+        let policy = &order.policy;
+        let (mut states, mut expires) = (BTreeMap::new(), BTreeMap::new());
+        for (index, granted) in &order.decisions {
+            let Some(purpose) = policy.purposes.get(*index) else { continue };
+            match (purpose.basis, granted) {
+                (LegalBasis::Consent, _) | (LegalBasis::LegitimateInterest, false) => {}
+                (LegalBasis::Contract | LegalBasis::LegalObligation, _) | (LegalBasis::LegitimateInterest, true) => {
+                    return Err(Error::NotAsked { purpose: purpose.id.clone() });
+                }
+            }
+            states.insert(purpose.id.clone(), if *granted { State::Granted } else { State::Denied });
+            if let Some(days) = purpose.consent_days.filter(|_| *granted) {
+                expires.insert(purpose.id.clone(), order.at.saturating_add(Millis::from(days) * DAY_MS));
+            }
+        }
+        let source = policy.sources.get(order.source);
+        let named = order.notice.as_ref().or_else(|| source.and_then(|s| s.notice.as_ref()));
+        Ok(Decision {
+            at: order.at,
+            states,
+            expires,
+            identifiers: Vec::new(),
+            notice: named.map(|id| notice(policy, id, order.language.as_deref())).transpose()?,
+            method: order.method,
+            source: source.map(|s| s.id.clone()).unwrap_or_default(),
+            actor: order.actor.clone(),
+            policy: policy.version.clone(),
+        })
+    }
+
+    /// What stands for one identifier, purpose by purpose, with the server's times. Nothing if it is not known.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn stands(&self, identifiers: &[Identifier]) -> Result<BTreeMap<String, (State, Millis, Option<Millis>)>, Error> {
+        let mut all = BTreeMap::new();
+        for (identifier, known) in identifiers.iter().filter_map(|i| Some((i, self.directory.owner(i.blind)?))) {
+            let owner = self.directory.subject(known);
+            let Some(sealed) = STANDING.get(&self.store, &SubjectKey(owner))? else { continue };
+            let record = open_standing(&*self.vault.key(owner)?, owner, &sealed)?;
+            let stands = record.identifiers.get(&identifier.blind).cloned().unwrap_or_default();
+            all.extend(stands.into_iter().map(|(purpose, Stand(state, at, expires))| (purpose, (state, at, expires))));
+        }
+        Ok(all)
+    }
+
+    /// All decisions of a subject, oldest first.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn history(&self, subject: SubjectId) -> Result<Vec<Decision>, Error> {
+        let key = self.vault.key(subject)?;
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = DECISIONS.scan(&self.store, &subject.0, after.as_ref(), PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(all) };
+            after = Some(*last);
+            for (place, Sealed(sealed)) in &page {
+                all.push(serde_json::from_slice(&key.open(&aad(b"decision", subject, place.number), sealed)?)?);
+            }
+        }
+    }
+
+    /// Whether what stands, on disk and in memory, is what all decisions come to.
+    ///
+    /// # Errors
+    /// [`Error::Drift`] if it is not.
+    pub fn fold_check(&self, policy: &Policy) -> Result<(), Error> {
+        let mut fresh = Memory::default();
+        let mut seen = Vec::new();
+        self.each_record(|subject, record| {
+            let mut folded = StandingRecord::default();
+            self.history(subject)?.iter().for_each(|decision| folded.fold(decision));
+            if folded != *record {
+                return Err(Error::Drift);
+            }
+            if let Some(reference) = self.directory.find(subject) {
+                let nodes = self.nodes(reference, record);
+                fresh.learn(reference, &nodes, record, policy);
+                seen.push((reference, nodes));
+            }
+            Ok(())
+        })?;
+        let memory = self.memory.read();
+        if seen.iter().all(|(subject, nodes)| memory.agrees(&fresh, *subject, nodes)) { Ok(()) } else { Err(Error::Drift) }
+    }
+
+    /// How much memory standing takes, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.memory.read().bytes()
+    }
+}
+
+/// Smaller is stronger: the policy's order, with devices, which may be shared, behind everything else.
+fn strength(policy: &Policy, kind: usize) -> (bool, usize) {
+    let device = policy.identifiers.get(kind).is_some_and(|t| t.kind == crate::policy::IdentifierKind::Device);
+    (device, kind)
+}
+
+fn notice(policy: &Policy, id: &str, language: Option<&str>) -> Result<NoticeShown, Error> {
+    let notice = policy.notice(id).ok_or(Error::NoNotice)?;
+    let language = language.unwrap_or(&policy.controller.language);
+    let text = notice.languages.get(language).ok_or(Error::NoNotice)?;
+    Ok(NoticeShown { id: notice.id.clone(), version: notice.version, language: language.to_owned(), hash: text.hash.clone() })
+}
+
+fn open_standing(key: &DataKey, subject: SubjectId, Sealed(sealed): &Sealed) -> Result<StandingRecord, Error> {
+    Ok(serde_json::from_slice(&key.open(&aad(b"standing", subject, 0), sealed)?)?)
+}

@@ -1,0 +1,215 @@
+//! What is stored of decisions: the log of all, and what stands now, both sealed under the subject's data key.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::id::{Blind, SubjectId};
+use crate::store::{Key, Record, Table};
+
+/// Every decision, in order. Key: subject ‖ time ‖ number.
+pub(super) const DECISIONS: Table<DecisionKey, Sealed> = Table::new(b'D', "decisions");
+/// What stands now for a subject and for each of its identifiers.
+pub(super) const STANDING: Table<SubjectKey, Sealed> = Table::new(b'S', "standing");
+
+/// The key of a decision. Invariant: numbers count up within a subject, so that the order is that of the decisions even when
+/// the clock steps back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DecisionKey {
+    pub(super) subject: SubjectId,
+    pub(super) number: u32,
+}
+
+impl Key for DecisionKey {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.subject.0);
+        out.extend_from_slice(&self.number.to_be_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (subject, number) = bytes.split_first_chunk::<16>()?;
+        Some(Self { subject: SubjectId(*subject), number: u32::from_be_bytes(number.try_into().ok()?) })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SubjectKey(pub(super) SubjectId);
+
+impl Key for SubjectKey {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.0);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Some(Self(SubjectId(bytes.try_into().ok()?)))
+    }
+}
+
+/// Bytes that only the vault can read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sealed(pub(super) Vec<u8>);
+
+impl Record for Sealed {
+    const VERSION: u8 = 1;
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+
+    fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
+        (version == Self::VERSION).then(|| Self(bytes.to_vec()))
+    }
+}
+
+/// The associated data that binds a sealed record to its place.
+pub(super) fn aad(table: &[u8], subject: SubjectId, number: u32) -> Vec<u8> {
+    [table, &subject.0, &number.to_be_bytes()].concat()
+}
+
+/// What a decision came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Yes.
+    Granted,
+    /// No.
+    Denied,
+    /// Yes before, no now (GDPR Art. 7(3)).
+    Withdrawn,
+}
+
+/// How a decision was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// On a banner of ours.
+    Banner,
+    /// In a portal or in the customer's account.
+    Portal,
+    /// By word of mouth, recorded by staff.
+    Spoken,
+    /// On paper.
+    Paper,
+    /// Taken over from another system.
+    Import,
+    /// On a banner of the site's own, reported by an event.
+    Event,
+}
+
+/// A decision as it is kept for proof. What it says is sealed; the times are the server's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// When it was taken.
+    pub at: Millis,
+    /// Purpose to what was decided.
+    pub states: BTreeMap<String, State>,
+    /// Purpose to when a grant ends.
+    pub expires: BTreeMap<String, Millis>,
+    /// The identifiers that were stated with it.
+    #[serde(with = "blinds")]
+    pub identifiers: Vec<Blind>,
+    /// The notice that was shown: ID, version, language, hash. Nothing if none is configured.
+    pub notice: Option<NoticeShown>,
+    /// How.
+    pub method: Method,
+    /// The source's ID.
+    pub source: String,
+    /// Who recorded it, as the source calls them.
+    pub actor: Option<String>,
+    /// The policy version that was in force.
+    pub policy: String,
+}
+
+/// The notice that a person was shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NoticeShown {
+    /// Its ID.
+    pub id: String,
+    /// Its version.
+    pub version: u32,
+    /// The language.
+    pub language: String,
+    /// SHA-256 over the canonical form of everything that was shown, in hex.
+    pub hash: String,
+}
+
+/// What stands for one purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stand(pub(super) State, pub(super) Millis, pub(super) Option<Millis>);
+
+/// Per purpose ID what stands.
+pub(super) type Stands = BTreeMap<String, Stand>;
+
+/// What stands for a subject and each of its identifiers: the fold of its decisions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StandingRecord {
+    /// How many decisions it folds. The next one gets this number.
+    #[serde(rename = "r")]
+    pub(super) decisions: u32,
+    /// The latest for the subject, whichever identifier stated it.
+    #[serde(rename = "s")]
+    pub(super) subject: Stands,
+    /// The latest per identifier.
+    #[serde(rename = "n", with = "stands_by_blind")]
+    pub(super) identifiers: BTreeMap<Blind, Stands>,
+}
+
+impl StandingRecord {
+    /// Adds a decision.
+    pub(super) fn fold(&mut self, decision: &Decision) {
+        self.decisions += 1;
+        for (purpose, state) in &decision.states {
+            let stand = Stand(*state, decision.at, decision.expires.get(purpose).copied());
+            self.subject.insert(purpose.clone(), stand);
+            for blind in &decision.identifiers {
+                self.identifiers.entry(*blind).or_default().insert(purpose.clone(), stand);
+            }
+        }
+    }
+}
+
+mod blinds {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::id::Blind;
+
+    pub(super) fn serialize<S: Serializer>(list: &[Blind], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(list.iter().map(|b| hex::encode(b.0)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Blind>, D::Error> {
+        Vec::<String>::deserialize(from)?
+            .iter()
+            .map(|text| super::blind(text).ok_or_else(|| D::Error::custom("not a blind")))
+            .collect()
+    }
+}
+
+mod stands_by_blind {
+    use std::collections::BTreeMap;
+
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Stands;
+    use crate::id::Blind;
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Blind, Stands>, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(map.iter().map(|(b, stands)| (hex::encode(b.0), stands)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Blind, Stands>, D::Error> {
+        let map = BTreeMap::<String, Stands>::deserialize(from)?;
+        map.into_iter()
+            .map(|(text, stands)| super::blind(&text).map(|b| (b, stands)).ok_or_else(|| D::Error::custom("not a blind")))
+            .collect()
+    }
+}
+
+fn blind(text: &str) -> Option<Blind> {
+    let mut bytes = [0_u8; 16];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    Some(Blind(bytes))
+}

@@ -1,0 +1,185 @@
+//! What stands now, in memory: a few bits per identifier and per subject, read for every event.
+
+use std::collections::HashMap;
+
+use super::record::{Stand, StandingRecord, Stands, State};
+use crate::clock::Millis;
+use crate::id::Blind;
+use crate::identity::{NodeRef, Resolved, SubjectRef};
+use crate::policy::{Policy, Purposes};
+
+/// What holds for an event, from everything that is known about whose it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Granted, and not past, by an identifier that the event states.
+    pub granted: Purposes,
+    /// Denied by an identifier that the event states.
+    pub denied: Purposes,
+    /// Denied by an owner, or by somebody that a stated identifier is linked to.
+    pub denied_by_link: Purposes,
+    /// Granted once, and past.
+    pub expired: Purposes,
+}
+
+impl Standing {
+    /// What may be done now on the ground of consent.
+    #[must_use]
+    pub const fn allowed(&self) -> Purposes {
+        self.granted.without(self.denied).without(self.denied_by_link)
+    }
+}
+
+/// The bits of one identifier, or of one subject as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub(super) granted: Purposes,
+    pub(super) denied: Purposes,
+    /// When the first of the grants ends. Until then the bits are exact.
+    until: Millis,
+}
+
+impl Cell {
+    const EMPTY: Self = Self { granted: Purposes::NONE, denied: Purposes::NONE, until: Millis::MAX };
+
+    /// From what stands. A denial does not expire: only a new decision ends it.
+    fn of(stands: &Stands, policy: &Policy) -> Self {
+        let mut cell = Self::EMPTY;
+        for (purpose, Stand(state, _, expires)) in stands {
+            let Some(bit) = policy.purpose(purpose).map(Purposes::one) else { continue };
+            match state {
+                State::Granted => {
+                    cell.granted = cell.granted.or(bit);
+                    cell.until = cell.until.min(expires.unwrap_or(Millis::MAX));
+                }
+                State::Denied | State::Withdrawn => cell.denied = cell.denied.or(bit),
+            }
+        }
+        cell
+    }
+}
+
+/// Grants that end at different times: which, and when each does.
+type Ends = Vec<(Purposes, Millis)>;
+
+/// All standing. Invariant: it holds what is durable, and of each subject the newest.
+#[derive(Default)]
+pub(super) struct Memory {
+    nodes: Vec<Cell>,
+    subjects: Vec<Cell>,
+    /// How many decisions of a subject the cells fold: an older record never replaces a newer one.
+    folded: Vec<u32>,
+    /// Where grants end at different times, for the exact answer once the first has ended.
+    node_ends: HashMap<u32, Ends>,
+    subject_ends: HashMap<u32, Ends>,
+}
+
+fn ends(stands: &Stands, policy: &Policy) -> Ends {
+    let grants = stands.iter().filter(|(_, Stand(state, ..))| *state == State::Granted);
+    grants.filter_map(|(p, Stand(_, _, expires))| Some((Purposes::one(policy.purpose(p)?), expires.as_ref().copied()?))).collect()
+}
+
+fn put(cells: &mut Vec<Cell>, at: usize, cell: Cell) {
+    if cells.len() <= at {
+        cells.resize(at + 1, Cell::EMPTY);
+    }
+    if let Some(slot) = cells.get_mut(at) {
+        *slot = cell;
+    }
+}
+
+const fn index(number: u32) -> usize {
+    number as usize
+}
+
+impl Memory {
+    /// Takes over what stands for a subject, if it is newer than what is there.
+    pub(super) fn learn(&mut self, subject: SubjectRef, nodes: &[(Blind, NodeRef)], record: &StandingRecord, policy: &Policy) {
+        let at = index(subject.0);
+        if self.folded.len() <= at {
+            self.folded.resize(at + 1, 0);
+        }
+        match self.folded.get_mut(at) {
+            Some(folded) if *folded <= record.decisions => *folded = record.decisions,
+            Some(_) | None => return,
+        }
+        put(&mut self.subjects, at, Cell::of(&record.subject, policy));
+        note(&mut self.subject_ends, subject.0, &record.subject, policy);
+        for (blind, node) in nodes {
+            let Some(stands) = record.identifiers.get(blind) else { continue };
+            put(&mut self.nodes, index(node.0), Cell::of(stands, policy));
+            note(&mut self.node_ends, node.0, stands, policy);
+        }
+    }
+
+    /// What holds for an event with these identifiers.
+    pub(super) fn combine(&self, resolved: &Resolved, at: Millis) -> Standing {
+        let mut standing = Standing::default();
+        let mut by_link = Purposes::NONE;
+        for known in &resolved.nodes {
+            let (granted, denied, expired) = self.node(known.node, at);
+            standing.granted = standing.granted.or(granted);
+            standing.denied = standing.denied.or(denied);
+            standing.expired = standing.expired.or(expired);
+            by_link = by_link.or(self.subject_cell(known.owner).denied);
+        }
+        for linked in &resolved.linked {
+            by_link = by_link.or(self.subject_cell(*linked).denied);
+        }
+        standing.denied_by_link = by_link.without(standing.denied);
+        standing.expired = standing.expired.without(standing.granted);
+        standing
+    }
+
+    fn subject_cell(&self, subject: SubjectRef) -> Cell {
+        self.subjects.get(index(subject.0)).copied().unwrap_or(Cell::EMPTY)
+    }
+
+    /// Whether a purpose is granted by a subject as a whole: its latest decision says so, and is not past.
+    pub(super) fn subject_allows(&self, subject: SubjectRef, purpose: usize, at: Millis) -> bool {
+        let cell = self.subject_cell(subject);
+        let (granted, _) = exact(cell, at, self.subject_ends.get(&subject.0));
+        granted.has(purpose) && !cell.denied.has(purpose)
+    }
+
+    fn node(&self, node: NodeRef, at: Millis) -> (Purposes, Purposes, Purposes) {
+        let cell = self.nodes.get(index(node.0)).copied().unwrap_or(Cell::EMPTY);
+        let (granted, expired) = exact(cell, at, self.node_ends.get(&node.0));
+        (granted, cell.denied, expired)
+    }
+
+    /// Whether the cells of a subject and its identifiers are the same here and there.
+    pub(super) fn agrees(&self, other: &Self, subject: SubjectRef, nodes: &[(Blind, NodeRef)]) -> bool {
+        let cell = |memory: &Self, node: NodeRef| memory.nodes.get(index(node.0)).copied().unwrap_or(Cell::EMPTY);
+        self.subject_cell(subject) == other.subject_cell(subject)
+            && nodes.iter().all(|(_, node)| cell(self, *node) == cell(other, *node))
+    }
+
+    /// How much memory the cells take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        (self.nodes.capacity() + self.subjects.capacity()) * size_of::<Cell>() + self.folded.capacity() * 4
+    }
+}
+
+/// Remembers when grants end, if they do not all end together.
+fn note(map: &mut HashMap<u32, Ends>, of: u32, stands: &Stands, policy: &Policy) {
+    let ends = ends(stands, policy);
+    let together = ends.windows(2).all(|w| matches!(w, [(_, a), (_, b)] if a == b));
+    let all = stands.iter().filter(|(p, Stand(state, ..))| *state == State::Granted && policy.purpose(p).is_some()).count()
+        == ends.len();
+    if together && all {
+        map.remove(&of);
+    } else {
+        map.insert(of, ends);
+    }
+}
+
+/// Grants that hold and grants that are past.
+fn exact(cell: Cell, at: Millis, ends: Option<&Ends>) -> (Purposes, Purposes) {
+    if at < cell.until {
+        return (cell.granted, Purposes::NONE);
+    }
+    let past = ends.map_or(cell.granted, |ends| {
+        ends.iter().filter(|(_, end)| *end <= at).fold(Purposes::NONE, |all, (bit, _)| all.or(*bit))
+    });
+    (cell.granted.without(past), past)
+}

@@ -1,0 +1,127 @@
+//! An HTTP webhook: one event a request, signed as Standard Webhooks say, over connections that are kept.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ring::hmac;
+
+use crate::clock::Millis;
+use crate::egress::Outlet;
+use crate::forward::backoff;
+use crate::forward::judge::Ready;
+use crate::policy::Destination;
+use crate::vault::{self, Vault};
+
+/// What came of one try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::forward) enum Answered {
+    /// 2xx.
+    Taken,
+    /// The destination will never take it, for this reason.
+    Refused(&'static str),
+    /// It may take it later.
+    Failed(&'static str),
+    /// It wants to be left alone until then.
+    Wait(Millis),
+}
+
+/// Calls one URL.
+pub(in crate::forward) struct Webhook {
+    outlet: Outlet,
+    secret: hmac::Key,
+}
+
+/// The secret that signatures are made with: derived under the key of the destination's domain, so it is not stored.
+pub(in crate::forward) fn secret(vault: &Vault, destination: &Destination) -> Result<Vec<u8>, vault::Error> {
+    let keyed = vault.domain(&destination.domain)?.keyed("webhook-secret", &destination.id);
+    Ok(URL_SAFE_NO_PAD.decode(&keyed).unwrap_or_else(|_no_base64| keyed.into_bytes()))
+}
+
+/// The secret as Standard Webhooks write it, to be given to the receiver.
+pub(in crate::forward) fn written(secret: &[u8]) -> String {
+    format!("whsec_{}", STANDARD.encode(secret))
+}
+
+impl Webhook {
+    pub(in crate::forward) fn new(outlet: Outlet, secret: &[u8]) -> Self {
+        Self { outlet, secret: hmac::Key::new(hmac::HMAC_SHA256, secret) }
+    }
+
+    /// Sends one event.
+    pub(in crate::forward) async fn send(&self, ready: Ready, at: Millis) -> Answered {
+        let Ready { delivery, body, .. } = ready;
+        let timestamp = (at / 1000).to_string();
+        let headers = [
+            ("content-type", String::from("application/json")),
+            ("webhook-signature", self.sign(&delivery, &timestamp, &body)),
+            ("webhook-timestamp", timestamp),
+            ("webhook-id", delivery.clone()),
+            ("idempotency-key", delivery),
+        ];
+        match self.outlet.post(&headers, body).await {
+            Ok(answer) => judge(answer.status, answer.retry_after.as_deref(), at),
+            Err(crate::egress::Failure::Unreachable) => Answered::Failed("unreachable"),
+            Err(crate::egress::Failure::Timeout) => Answered::Failed("timeout"),
+            Err(crate::egress::Failure::Broken) => Answered::Failed("broken"),
+        }
+    }
+
+    /// Standard Webhooks 1.0: `v1,` and the MAC over `id.timestamp.body`.
+    fn sign(&self, id: &str, timestamp: &str, body: &[u8]) -> String {
+        let mut mac = hmac::Context::with_key(&self.secret);
+        for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
+            mac.update(part);
+        }
+        format!("v1,{}", STANDARD.encode(mac.sign()))
+    }
+}
+
+/// What an answer means. Redirects are not followed and count as failures: the URL in the policy is the one that was agreed.
+fn judge(status: u16, retry_after: Option<&str>, at: Millis) -> Answered {
+    let wait = retry_after.and_then(|header| backoff::retry_after(header, at));
+    match (status, wait) {
+        (200..=299, _) => Answered::Taken,
+        (429 | 503, Some(until)) => Answered::Wait(until),
+        (408, _) => Answered::Failed("http_408"),
+        (425, _) => Answered::Failed("http_425"),
+        (429, _) => Answered::Failed("http_429"),
+        (400, _) => Answered::Refused("http_400"),
+        (401 | 403, _) => Answered::Refused("http_401_403"),
+        (404 | 410, _) => Answered::Refused("http_404_410"),
+        (413, _) => Answered::Refused("http_413"),
+        (422, _) => Answered::Refused("http_422"),
+        (400..=499, _) => Answered::Refused("http_4xx"),
+        (300..=399, _) => Answered::Failed("http_3xx"),
+        (500..=599, _) => Answered::Failed("http_5xx"),
+        _ => Answered::Failed("http_other"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::Egress;
+    use std::time::Duration;
+
+    #[test]
+    fn answers_are_told_apart() {
+        assert_eq!(judge(204, None, 0), Answered::Taken);
+        assert_eq!(judge(400, None, 0), Answered::Refused("http_400"));
+        assert_eq!(judge(418, Some("5"), 0), Answered::Refused("http_4xx"));
+        for again in [302, 408, 425, 429, 500, 503, 599] {
+            assert!(matches!(judge(again, None, 0), Answered::Failed(_)), "{again}");
+        }
+        assert_eq!(judge(429, Some("2"), 0), Answered::Wait(2000));
+        assert_eq!(judge(503, Some("2"), 0), Answered::Wait(2000));
+    }
+
+    #[test]
+    fn the_signature_is_that_of_the_specification() {
+        // The example of the specification's reference libraries.
+        let secret = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let outlet = Egress::new().unwrap().outlet("http://127.0.0.1:9/", true, Duration::from_secs(1)).unwrap();
+        let webhook = Webhook::new(outlet, &secret);
+        let signature = webhook.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", br#"{"test": 2432232314}"#);
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        assert_eq!(written(&secret), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    }
+}

@@ -1,0 +1,56 @@
+//! Finds the identifiers that an event states.
+
+use super::normalise::{Refusal, normalise};
+use super::{Identifier, Stated};
+use crate::events::{Event, EventType};
+use crate::policy::{IdentifierKind, IdentifierType, Policy};
+use crate::vault::Vault;
+
+/// Reads the identifiers of an event from the places that the policy names. The `previousId` of an alias is read as a
+/// device: that is what SDKs put there when somebody signs in.
+#[must_use]
+pub fn extract(event: &Event<'_>, policy: &Policy, vault: &Vault) -> Stated {
+    let mut stated = Stated::default();
+    for (kind, typed) in policy.identifiers.iter().enumerate() {
+        for path in &typed.paths {
+            if let Some(value) = event.lookup(path) {
+                take(&mut stated, (kind, typed), path, &value, (policy, vault));
+            }
+        }
+        if typed.kind == IdentifierKind::Device && event.kind == EventType::Alias {
+            if let Some(value) = &event.previous_id {
+                take(&mut stated, (kind, typed), "previousId", value, (policy, vault));
+            }
+        }
+    }
+    stated
+}
+
+fn take(
+    stated: &mut Stated,
+    (kind, typed): (usize, &IdentifierType),
+    path: &str,
+    value: &str,
+    (policy, vault): (&Policy, &Vault),
+) {
+    match normalise(typed, &policy.controller.country, value) {
+        Ok(value) => {
+            let blind = vault.blind(&typed.id, &value);
+            if !stated.identifiers.iter().any(|i| i.blind == blind) {
+                stated.identifiers.push(Identifier { kind, value, blind });
+            }
+        }
+        Err(refusal) => stated.refused.push((path.to_owned(), refusal)),
+    }
+}
+
+/// Reads an identifier that was named outright.
+///
+/// # Errors
+/// Why it is none.
+pub fn parse(policy: &Policy, vault: &Vault, type_id: &str, value: &str) -> Result<Identifier, Refusal> {
+    let (kind, typed) = policy.identifier(type_id).ok_or(Refusal::Type)?;
+    let value = normalise(typed, &policy.controller.country, value)?;
+    let blind = vault.blind(&typed.id, &value);
+    Ok(Identifier { kind, value, blind })
+}

@@ -1,0 +1,143 @@
+//! Who an identifier belongs to, and who it was seen together with.
+//!
+//! Promises: an identifier has one owner, whatever happens at the same moment; people with an ID of the company's own are
+//! never merged; a device, which several people may share, belongs to nobody but is linked. It refuses to know what was
+//! decided: what a link may do is the gate's and consent's business (`docs/decisions/0003`). Values are kept only sealed;
+//! identifiers are found by their blind form (HMAC under the index key). It serves GDPR Art. 4(5) and 25.
+
+mod admit;
+mod directory;
+mod extract;
+mod normalise;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use directory::{Directory, Figures};
+pub use extract::{extract, parse};
+pub use normalise::{Refusal, VALUE_CHARS_MAX};
+
+use crate::clock::{Chance, Millis, NoChance};
+use crate::id::{Blind, SubjectId};
+use crate::policy::Policy;
+use crate::store;
+use crate::vault::{self, DataKey, Vault};
+use record::Link;
+
+/// Why identifiers could not be resolved or admitted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The vault refused.
+    #[error(transparent)]
+    Vault(#[from] vault::Error),
+    /// There was no randomness for a new subject ID.
+    #[error(transparent)]
+    Chance(#[from] NoChance),
+    /// No identifier was stated.
+    #[error("nobody is named")]
+    Nobody,
+}
+
+/// A typed value that points to a subject.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identifier {
+    /// The type's index in the policy. Smaller is stronger.
+    pub kind: usize,
+    /// The normalised value. Never logged.
+    pub value: String,
+    /// Its blind form.
+    pub blind: Blind,
+}
+
+impl std::fmt::Debug for Identifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identifier({}, …)", self.kind)
+    }
+}
+
+/// What an event states about whose it is.
+#[derive(Clone, Debug, Default)]
+pub struct Stated {
+    /// Strongest first, each once.
+    pub identifiers: Vec<Identifier>,
+    /// Values that are no identifiers: the path, and why.
+    pub refused: Vec<(String, Refusal)>,
+}
+
+/// An identifier in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeRef(pub u32);
+
+/// A subject in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubjectRef(pub u32);
+
+/// A stated identifier that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The type's index in the policy.
+    pub kind: usize,
+    /// The identifier.
+    pub node: NodeRef,
+    /// Whose it is.
+    pub owner: SubjectRef,
+}
+
+/// What is known about stated identifiers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// Those that are known, in the order in which they were stated.
+    pub nodes: Vec<Known>,
+    /// The places of those that are not.
+    pub unknown: Vec<usize>,
+    /// Everybody whom one of them was ever stated together with, and who does not own it.
+    pub linked: Vec<SubjectRef>,
+}
+
+/// What admitting needs.
+pub struct Admission<'a> {
+    /// For new data keys.
+    pub vault: &'a Vault,
+    /// For limits.
+    pub policy: &'a Policy,
+    /// For new subject IDs.
+    pub chance: &'a Chance,
+    /// When.
+    pub at: Millis,
+}
+
+/// What memory must learn when a commit is durable.
+#[derive(Default)]
+pub struct Plan {
+    /// The owner of the strongest stated identifier: whose event it is.
+    pub subject: SubjectId,
+    owners: Vec<SubjectId>,
+    nodes: Vec<(Blind, u32, SubjectId)>,
+    links: Vec<Link>,
+    keys: Vec<(SubjectId, Arc<DataKey>)>,
+}
+
+impl Plan {
+    /// The owner of each stated identifier, in their order.
+    #[must_use]
+    pub fn owners(&self) -> &[SubjectId] {
+        &self.owners
+    }
+
+    /// The data key of a subject that this plan makes; the vault knows it only when the commit is durable.
+    #[must_use]
+    pub fn data_key(&self, subject: SubjectId) -> Option<Arc<DataKey>> {
+        self.keys.iter().find(|(s, _)| *s == subject).map(|(_, key)| Arc::clone(key))
+    }
+
+    /// Whether there is nothing to write and nothing to learn.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.links.is_empty()
+    }
+}

@@ -1,0 +1,251 @@
+//! Decides a stretch of events and keeps those that may leave, in one commit.
+
+use std::sync::Arc;
+
+use super::dedupe::{self, Claim, Dedupe};
+use super::{Answer, Error, Intake, TRIES_MAX};
+use crate::clock::Millis;
+use crate::consent::Standing;
+use crate::events::Event;
+use crate::events::consent_object;
+use crate::gate::{self, Verdict};
+use crate::id::Blind;
+use crate::identity::{self, Admission, Plan, Stated};
+use crate::intake::count::Tally;
+use crate::outbox;
+use crate::policy::Policy;
+use crate::store::{self, Batch, Stream};
+
+/// Where events wait for their destinations.
+const OUTBOX: Stream = outbox::STREAM;
+
+/// Who sent the events, when, and under which policy.
+#[derive(Clone, Copy)]
+pub(super) struct Sender<'a> {
+    pub(super) policy: &'a Arc<Policy>,
+    pub(super) source: usize,
+    pub(super) received_at: Millis,
+}
+
+impl<'a> Sender<'a> {
+    pub(super) fn source_id(self) -> &'a str {
+        self.policy.sources.get(self.source).map_or("", |s| s.id.as_str())
+    }
+}
+
+/// What one try to keep events came to.
+#[derive(Default)]
+struct Attempt<'a> {
+    batch: Batch,
+    plans: Vec<Plan>,
+    claims: Vec<dedupe::Key>,
+    /// Identifiers that this attempt makes known: who meets one of them again has to wait for the commit.
+    fresh: Vec<Blind>,
+    tally: Tally<'a>,
+    accepted: usize,
+    withheld: usize,
+    duplicates: usize,
+    writes: bool,
+}
+
+/// What is to be done with one event next.
+enum Step {
+    /// It is dealt with.
+    Done,
+    /// It can be dealt with only after what stands before it has been committed.
+    CommitFirst,
+    /// The same message is being taken by another request.
+    Busy(dedupe::Key),
+}
+
+impl Intake {
+    /// Keeps as many of `events` as one commit can hold and says how many those were; at least one.
+    pub(super) async fn keep(&self, sender: Sender<'_>, events: &[Event<'_>], answer: &mut Answer) -> Result<usize, Error> {
+        let mut tries = 0;
+        loop {
+            let mut attempt = Attempt::default();
+            let covered = match self.attempt(sender, events, &mut attempt) {
+                Ok((covered, None)) => covered,
+                Ok((0, Some(key))) => {
+                    self.dedupe.changed(key).await;
+                    continue;
+                }
+                Ok((covered, Some(_))) => covered,
+                Err(error) => {
+                    self.dedupe.settle(&attempt.claims, false);
+                    return Err(error);
+                }
+            };
+            let Attempt { batch, plans, claims, tally, accepted, withheld, duplicates, writes, .. } = attempt;
+            if writes {
+                match self.commit(batch, plans, claims).await {
+                    Ok(()) => {}
+                    Err(store::Error::Conflict) if tries < TRIES_MAX => {
+                        tries += 1;
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            self.counters.add(&tally);
+            answer.accepted += accepted;
+            answer.withheld += withheld;
+            answer.duplicates += duplicates;
+            return Ok(covered);
+        }
+    }
+
+    /// Commits, and lets memory learn what is durable now. A task of its own: a client that hangs up must not leave memory
+    /// behind the store.
+    async fn commit(&self, batch: Batch, plans: Vec<Plan>, claims: Vec<dedupe::Key>) -> Result<(), store::Error> {
+        let pending = match self.store.submit(batch) {
+            Ok(pending) => pending,
+            Err(error) => {
+                self.dedupe.settle(&claims, false);
+                return Err(error);
+            }
+        };
+        let (dedupe, directory) = (Arc::clone(&self.dedupe), Arc::clone(&self.directory));
+        let task = actix_web::rt::spawn(async move {
+            let outcome = pending.await;
+            if outcome.is_ok() {
+                for plan in plans {
+                    directory.learn(&plan);
+                }
+            }
+            dedupe.settle(&claims, outcome.is_ok());
+            outcome.map(|_| ())
+        });
+        task.await.unwrap_or(Err(store::Error::Closed))
+    }
+
+    fn attempt<'a>(
+        &self,
+        sender: Sender<'a>,
+        events: &[Event<'_>],
+        attempt: &mut Attempt<'a>,
+    ) -> Result<(usize, Option<dedupe::Key>), Error> {
+        for (index, event) in events.iter().enumerate() {
+            match self.step(sender, event, attempt)? {
+                Step::Done => {}
+                Step::CommitFirst => return Ok((index, None)),
+                Step::Busy(key) => return Ok((index, Some(key))),
+            }
+        }
+        Ok((events.len(), None))
+    }
+
+    fn step<'a>(&self, sender: Sender<'a>, event: &Event<'_>, attempt: &mut Attempt<'a>) -> Result<Step, Error> {
+        let Sender { policy, received_at, .. } = sender;
+        let stated = identity::extract(event, policy, &self.vault);
+        if stated.identifiers.iter().any(|i| attempt.fresh.contains(&i.blind)) {
+            return Ok(Step::CommitFirst);
+        }
+        let resolved = self.directory.resolve(&stated.identifiers);
+        let standing = self.consents.standing(&resolved, received_at);
+        let verdicts = self.verdicts(sender, event, &stated, &standing);
+        let destinations: Vec<u32> = verdicts
+            .iter()
+            .filter(|v| v.outcome.is_ok())
+            .filter_map(|v| policy.destinations.get(v.destination))
+            .map(|d| outbox::destination_tag(&d.id))
+            .collect();
+        if destinations.is_empty() {
+            attempt.count(sender, &verdicts);
+            attempt.withheld += 1;
+            if let Some(plan) = self.directory.admit_links_only(&stated.identifiers, policy, &mut attempt.batch) {
+                attempt.plans.push(plan);
+                attempt.writes = true;
+            }
+            return Ok(Step::Done);
+        }
+        let key = self.message_key(sender, event);
+        match self.dedupe.claim(key) {
+            Claim::Ours => attempt.claims.push(key),
+            Claim::Busy if !attempt.claims.contains(&key) => return Ok(Step::Busy(key)),
+            Claim::Seen | Claim::Busy => {
+                attempt.duplicates += 1;
+                return Ok(Step::Done);
+            }
+        }
+        attempt.count(sender, &verdicts);
+        attempt.fresh.extend(resolved.unknown.iter().filter_map(|i| stated.identifiers.get(*i)).map(|i| i.blind));
+        self.put(sender, event, &stated, Parcel { key, destinations }, attempt)?;
+        Ok(Step::Done)
+    }
+
+    /// Puts one event that may leave into the commit: who it belongs to, what it says, and that it was seen.
+    fn put(
+        &self,
+        sender: Sender<'_>,
+        event: &Event<'_>,
+        stated: &Stated,
+        parcel: Parcel,
+        attempt: &mut Attempt<'_>,
+    ) -> Result<(), Error> {
+        let context = Admission { vault: &self.vault, policy: sender.policy, chance: &self.chance, at: sender.received_at };
+        let plan = self.directory.admit(&stated.identifiers, &context, &mut attempt.batch)?;
+        let data_key = match plan.data_key(plan.subject) {
+            Some(fresh) => fresh,
+            None => self.vault.key(plan.subject)?,
+        };
+        let source = sender.source_id();
+        let entry = outbox::Draft {
+            subject: plan.subject,
+            dedup: parcel.key,
+            received_at: sender.received_at,
+            source,
+            destinations: &parcel.destinations,
+        };
+        attempt.batch.append(OUTBOX, &entry.seal(&data_key, event)?);
+        let (seen, key) = Dedupe::entry(parcel.key, sender.received_at);
+        attempt.batch.append(seen, &key);
+        if !plan.is_empty() {
+            attempt.plans.push(plan);
+        }
+        attempt.accepted += 1;
+        attempt.writes = true;
+        Ok(())
+    }
+
+    fn verdicts(&self, sender: Sender<'_>, event: &Event<'_>, stated: &Stated, standing: &Standing) -> Vec<Verdict> {
+        let narrowing = consent_object::narrowing(event, sender.policy);
+        gate::decide(sender.policy, sender.source, event, standing, &narrowing, !stated.identifiers.is_empty())
+    }
+
+    /// The keyed hash under which a message is recognised when it comes again.
+    fn message_key(&self, sender: Sender<'_>, event: &Event<'_>) -> dedupe::Key {
+        self.keyed("message", sender, event)
+    }
+
+    /// The same for the decision that a message brings: it is recorded once, whether or not the message itself may be kept.
+    pub(super) fn decision_key(&self, sender: Sender<'_>, event: &Event<'_>) -> dedupe::Key {
+        self.keyed("decision", sender, event)
+    }
+
+    fn keyed(&self, label: &str, sender: Sender<'_>, event: &Event<'_>) -> dedupe::Key {
+        let source = sender.source_id();
+        let mut bytes = Vec::with_capacity(source.len() + 1 + event.message_id.len());
+        bytes.extend_from_slice(source.as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(event.message_id.as_bytes());
+        self.vault.mac(label, &bytes)
+    }
+}
+
+/// Where an event goes, and how it is recognised.
+struct Parcel {
+    key: dedupe::Key,
+    destinations: Vec<u32>,
+}
+
+impl<'a> Attempt<'a> {
+    fn count(&mut self, sender: Sender<'a>, verdicts: &[Verdict]) {
+        let source = sender.source_id();
+        for verdict in verdicts {
+            let destination = sender.policy.destinations.get(verdict.destination).map_or("", |d| d.id.as_str());
+            let outcome = verdict.outcome.as_ref().map_or_else(|withheld| withheld.reason.code(), |_| "accepted");
+            self.tally.one(source, destination, outcome);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Check → resolve → gate → outbox: what happens to events between the door and the outbox.
+//!
+//! Promises: an event that may go nowhere leaves nothing behind but a count (P1); a message is kept once (same commit as
+//! its deduplication key); an answer is given only after the commit (P7); one bad event harms no neighbour (P10).
+//! It does not know destinations: what leaves, and in which form, is decided again when the outbox is emptied.
+
+mod count;
+mod dedupe;
+pub mod http;
+mod keep;
+
+use std::sync::Arc;
+
+use count::Tally;
+pub use count::{Counters, Line};
+use dedupe::{Claim, Dedupe};
+use keep::Sender;
+
+use crate::clock::{Chance, Clock, Millis};
+use crate::consent::{self, Consents, Method, Order};
+use crate::error::{Code, Problem};
+use crate::events::Event;
+use crate::events::consent_object;
+use crate::events::parse::Rejected;
+use crate::gate::explain::Asked;
+use crate::gate::{self, Explanation, Question};
+use crate::identity::{self, Directory};
+use crate::policy::Policy;
+use crate::store::{self, Store};
+use crate::vault::{self, Vault};
+
+/// How often a commit is tried again when somebody else met the same person at the same moment.
+const TRIES_MAX: u32 = 8;
+
+/// What a request's events came to.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// Events that are in the outbox of at least one destination now.
+    pub accepted: usize,
+    /// Events that consent (or policy) kept back from every destination.
+    pub withheld: usize,
+    /// Events that had been taken before.
+    pub duplicates: usize,
+    /// Events that were not in order: index, and why.
+    pub rejected: Vec<(usize, Rejected)>,
+}
+
+/// Why a request's events could not be taken. Nothing was kept of those that were not answered for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The vault refused.
+    #[error(transparent)]
+    Vault(#[from] vault::Error),
+    /// Identifiers could not be resolved.
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
+    /// A decision could not be recorded.
+    #[error(transparent)]
+    Consent(#[from] consent::Error),
+}
+
+impl Error {
+    /// Whether the gateway simply has too much to do.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        match self {
+            Self::Store(store::Error::Busy) => true,
+            Self::Consent(error) => error.is_busy(),
+            Self::Store(_) | Self::Vault(_) | Self::Identity(_) => false,
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        if error.is_busy() {
+            return Self::new(Code::Overloaded).retry_after(1);
+        }
+        tracing::error!(%error, "events could not be taken");
+        Self::new(Code::Unavailable).retry_after(5)
+    }
+}
+
+/// What the intake works with.
+pub struct Intake {
+    store: Store,
+    vault: Arc<Vault>,
+    directory: Arc<Directory>,
+    consents: Arc<Consents>,
+    chance: Chance,
+    dedupe: Arc<Dedupe>,
+    counters: Counters,
+}
+
+impl Intake {
+    /// Opens the intake over the rooms below.
+    ///
+    /// # Errors
+    /// When what was seen before cannot be read.
+    pub fn open(
+        store: &Store,
+        vault: &Arc<Vault>,
+        directory: &Arc<Directory>,
+        consents: &Arc<Consents>,
+        clock: &Clock,
+    ) -> Result<Self, store::Error> {
+        Ok(Self {
+            dedupe: Arc::new(Dedupe::open(store, clock.now())?),
+            store: store.clone(),
+            vault: Arc::clone(vault),
+            directory: Arc::clone(directory),
+            consents: Arc::clone(consents),
+            chance: Chance::system(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// What has happened since the start.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How many messages are remembered for deduplication.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.dedupe.len()
+    }
+
+    /// Forgets messages that are too old to be sent again.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn tidy(&self, at: Millis) -> Result<(), store::Error> {
+        self.dedupe.tidy(&self.store, at).await
+    }
+
+    /// Takes the events of one request. What is answered is durable.
+    ///
+    /// # Errors
+    /// When the store cannot take more; then nothing is kept of the events since the last commit, and the sender may retry
+    /// the whole request: what had been kept is recognised.
+    pub async fn accept(
+        &self,
+        policy: &Arc<Policy>,
+        source: usize,
+        events: Vec<Result<Event<'_>, Rejected>>,
+        received_at: Millis,
+    ) -> Result<Answer, Error> {
+        let sender = Sender { policy, source, received_at };
+        let mut answer = Answer::default();
+        let mut good = Vec::with_capacity(events.len());
+        for (index, event) in events.into_iter().enumerate() {
+            match event {
+                Ok(event) => good.push((index, event)),
+                Err(rejected) => answer.rejected.push((index, rejected)),
+            }
+        }
+        // A decision in the middle of a request decides what comes after it, so each begins a stretch of its own.
+        let mut stretch: Vec<Event<'_>> = Vec::with_capacity(good.len());
+        for (index, event) in good {
+            if consent_object::is_preference_update(&event) {
+                self.keep_all(sender, &mut stretch, &mut answer).await?;
+                if let Err(rejected) = self.record_decisions(sender, &event).await? {
+                    answer.rejected.push((index, rejected));
+                    continue;
+                }
+            }
+            stretch.push(event);
+        }
+        self.keep_all(sender, &mut stretch, &mut answer).await?;
+        answer.rejected.sort_by_key(|(index, _)| *index);
+        self.count_rejected(sender, &answer);
+        Ok(answer)
+    }
+
+    async fn keep_all(&self, sender: Sender<'_>, stretch: &mut Vec<Event<'_>>, answer: &mut Answer) -> Result<(), Error> {
+        let mut rest = stretch.as_slice();
+        while !rest.is_empty() {
+            let covered = self.keep(sender, rest, answer).await?;
+            rest = rest.get(covered..).unwrap_or_default();
+        }
+        stretch.clear();
+        Ok(())
+    }
+
+    fn count_rejected(&self, sender: Sender<'_>, answer: &Answer) {
+        let mut tally = Tally::default();
+        for (_, rejected) in &answer.rejected {
+            tally.one(sender.source_id(), "", rejected.code);
+        }
+        self.counters.add(&tally);
+    }
+
+    /// Records what a consent banner reports by an event, if the source is trusted with it. From others it changes nothing.
+    /// A repetition of the message is not recorded again: it would undo what was decided since.
+    async fn record_decisions(&self, sender: Sender<'_>, event: &Event<'_>) -> Result<Result<(), Rejected>, Error> {
+        let Sender { policy, source, received_at } = sender;
+        if !policy.sources.get(source).is_some_and(|s| s.trusted_consent_events) {
+            return Ok(Ok(()));
+        }
+        let decisions = match consent_object::preference_update(event, policy) {
+            None => return Ok(Ok(())),
+            Some(Err(rejected)) => return Ok(Err(rejected)),
+            Some(Ok(decisions)) => decisions,
+        };
+        let identifiers = identity::extract(event, policy, &self.vault).identifiers;
+        if decisions.is_empty() || identifiers.is_empty() {
+            return Ok(Ok(()));
+        }
+        let key = self.decision_key(sender, event);
+        loop {
+            match self.dedupe.claim(key) {
+                Claim::Seen => return Ok(Ok(())),
+                Claim::Busy => self.dedupe.changed(key).await,
+                Claim::Ours => break,
+            }
+        }
+        let order = Order {
+            identifiers,
+            decisions,
+            notice: None,
+            language: None,
+            method: Method::Event,
+            source,
+            actor: None,
+            at: received_at,
+            policy: Arc::clone(policy),
+            mark: Some(Dedupe::entry(key, received_at)),
+        };
+        let (consents, dedupe) = (Arc::clone(&self.consents), Arc::clone(&self.dedupe));
+        // A task of its own: a client that hangs up must not leave memory behind the store.
+        let task = actix_web::rt::spawn(async move {
+            let outcome = consents.record(order).await;
+            dedupe.settle(&[key], outcome.is_ok());
+            outcome
+        });
+        match task.await {
+            Ok(Ok(_)) => Ok(Ok(())),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_ended) => Err(store::Error::Closed.into()),
+        }
+    }
+
+    /// Says where an event would go and why, without keeping anything.
+    #[must_use]
+    pub fn explain(&self, policy: &Policy, source: usize, event: &Event<'_>, language: &str, at: Millis) -> Explanation {
+        let stated = identity::extract(event, policy, &self.vault);
+        let resolved = self.directory.resolve(&stated.identifiers);
+        let standing = self.consents.standing(&resolved, at);
+        let customer = self.consents.customer(&resolved, policy, at);
+        let narrowing = consent_object::narrowing(event, policy);
+        let question = Question {
+            source,
+            event,
+            standing: &standing,
+            narrowing: &narrowing,
+            has_identifier: !stated.identifiers.is_empty(),
+        };
+        let asked = Asked { identifiers: &stated.identifiers, lang: language, received_at: at };
+        gate::explain(policy, &question, &asked, |destination| {
+            let domain = self.vault.domain(&destination.domain).ok()?;
+            Some((domain.customer(customer?), domain))
+        })
+    }
+}

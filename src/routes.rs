@@ -1,0 +1,43 @@
+//! Every endpoint of the product, one line each, grouped by who may call it.
+
+use actix_web::web::{ServiceConfig, get, post, resource, scope};
+
+use crate::{consent, forward, intake, profile, site, telemetry};
+
+/// Adds all endpoints.
+pub fn all(cfg: &mut ServiceConfig) {
+    cfg.configure(anybody).configure(websites).configure(systems).configure(operators).configure(intake::http::configure);
+}
+
+/// Anybody: pages, documents, the state of the process.
+fn anybody(cfg: &mut ServiceConfig) {
+    cfg.route("/", get().to(site::start))
+        .route("/docs", get().to(site::docs))
+        .route("/docs/errors", get().to(site::errors))
+        .route("/openapi.json", get().to(site::openapi_json))
+        .route("/healthz", get().to(telemetry::healthz))
+        .route("/readyz", get().to(telemetry::readyz))
+        .route("/metrics", get().to(telemetry::metrics));
+}
+
+/// Websites, apps and tills, with a public write key: consent. Events are in `intake::http`.
+fn websites(cfg: &mut ServiceConfig) {
+    cfg.service(resource("/v1/consents").route(post().to(consent::http::record)).route(get().to(consent::http::show)));
+}
+
+/// Systems of the company, with a secret key.
+fn systems(cfg: &mut ServiceConfig) {
+    cfg.route("/v1/explain", post().to(intake::http::explain)).service(
+        scope("/v1/profiles")
+            .route("/lookup", post().to(profile::http::lookup))
+            .route("/{customer_id}", get().to(profile::http::show)),
+    );
+}
+
+/// Operators, with the operator token or a key of scope `operate`.
+fn operators(cfg: &mut ServiceConfig) {
+    cfg.service(
+        scope("/v1/dead-letters").route("", get().to(forward::http::list)).route("/replay", post().to(forward::http::replay)),
+    )
+    .route("/v1/policy/reload", post().to(site::reload_policy));
+}

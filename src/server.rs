@@ -1,0 +1,113 @@
+//! The listening socket, its middleware, and how the process starts, reloads and stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
+use actix_web::{App as Web, HttpServer, web};
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::app::App;
+use crate::{limit, routes, telemetry};
+
+/// How long requests that are under way may take to end after a stop signal, in seconds.
+const DRAIN_S: u64 = 15;
+/// How often old things are tidied away.
+const TIDY_EVERY: Duration = Duration::from_secs(600);
+
+/// A socket that listens, before anything is answered on it.
+pub struct Bound {
+    /// The address, with the real port where 0 was asked for.
+    pub address: SocketAddr,
+    server: Server,
+    stop: [Signal; 2],
+}
+
+/// Takes the address.
+///
+/// # Errors
+/// When it is taken already or not ours.
+pub fn bind(app: &Arc<App>) -> anyhow::Result<Bound> {
+    let listen = app.config.listen;
+    let shared = web::Data::from(Arc::clone(app));
+    let mut http = HttpServer::new(move || {
+        Web::new()
+            .app_data(shared.clone())
+            .app_data(web::PayloadConfig::new(limit::API_BODY_BYTES_MAX))
+            .app_data(web::JsonConfig::default().limit(limit::API_BODY_BYTES_MAX))
+            .wrap(from_fn(telemetry::observe))
+            .wrap(from_fn(crate::site::security_headers))
+            .wrap(NormalizePath::new(TrailingSlash::MergeOnly))
+            .configure(routes::all)
+            .default_service(web::to(crate::site::nothing_here))
+    })
+    .disable_signals()
+    .shutdown_timeout(DRAIN_S)
+    .client_request_timeout(Duration::from_secs(30))
+    .backlog(2048);
+    if app.config.workers > 0 {
+        http = http.workers(app.config.workers);
+    }
+    let http = http.bind(listen).with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
+    let address = http.addrs().first().copied().unwrap_or(listen);
+    // Before anybody is told that we serve: a stop that comes right then must be an orderly one, too.
+    let stop = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    Ok(Bound { address, server: http.run(), stop })
+}
+
+impl Bound {
+    /// Answers until a stop signal comes, then ends what is under way.
+    ///
+    /// # Errors
+    /// When the socket breaks.
+    pub async fn run(self, app: Arc<App>) -> anyhow::Result<()> {
+        let reloads = actix_web::rt::spawn(reload_on_hangup(Arc::clone(&app)));
+        let tidying = actix_web::rt::spawn(tidy(app));
+        let handle = self.server.handle();
+        let [mut terminate, mut interrupt] = self.stop;
+        let stopping = actix_web::rt::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("stopping: requests that are under way are finished");
+            handle.stop(true).await;
+        });
+        let outcome = self.server.await;
+        stopping.abort();
+        reloads.abort();
+        tidying.abort();
+        outcome.context("the server stopped")
+    }
+}
+
+async fn reload_on_hangup(app: Arc<App>) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+    while hangups.recv().await.is_some() {
+        match app.reload_policy() {
+            Ok(version) => tracing::info!(version, "policy reloaded"),
+            Err(findings) => {
+                for finding in findings {
+                    tracing::error!(%finding, "the policy does not lint; the old one stays");
+                }
+            }
+        }
+    }
+}
+
+async fn tidy(app: Arc<App>) {
+    let mut every = tokio::time::interval(TIDY_EVERY);
+    loop {
+        every.tick().await;
+        let at = app.clock.now();
+        if let Err(error) = app.intake.tidy(at).await {
+            tracing::error!(%error, "old deduplication keys could not be dropped");
+        }
+        if let Err(error) = app.profiles.sweep(&app.policy.current(), at).await {
+            tracing::error!(%error, "profile events past their retention could not be dropped");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The API as one document: `OpenAPI` 3.1, generated from the handlers.
+//!
+//! A handler carries `#[utoipa::path(…)]` beside its code and is listed here, once.
+
+use serde_json::Value;
+use utoipa::OpenApi as _;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use crate::{consent, error, forward, intake, profile, site, telemetry};
+
+/// What is served at `/openapi.json`.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Pforte",
+        description = "A consent and first-party identity gateway. Channels send events and decisions; only what the person has \
+                       allowed is forwarded.\n\nErrors are problem documents (RFC 9457) with a code of the table at `/docs/errors`. \
+                       Every answer carries `x-request-id`. Where it says 429, wait as long as `Retry-After` says.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    paths(
+        intake::http::track,
+        intake::http::identify,
+        intake::http::page,
+        intake::http::screen,
+        intake::http::group,
+        intake::http::alias,
+        intake::http::batch,
+        intake::http::explain,
+        intake::http::settings::settings,
+        intake::http::settings::source_config,
+        intake::http::settings::discard,
+        intake::http::settings::pixel,
+        consent::http::record,
+        consent::http::show,
+        profile::http::lookup,
+        profile::http::show,
+        forward::http::list,
+        forward::http::replay,
+        telemetry::healthz,
+        telemetry::readyz,
+        telemetry::metrics,
+        site::openapi_json,
+        site::reload_policy,
+    ),
+    components(schemas(error::ProblemBody<'static>)),
+    modifiers(&Keys),
+    tags(
+        (name = "events", description = "Events, as Segment's and RudderStack's SDKs send them. They work unmodified."),
+        (name = "consent", description = "What people decide, and what holds."),
+        (name = "profiles", description = "What a till or a website may know about a customer, for a stated purpose."),
+        (name = "explain", description = "Why an event would go or stay."),
+        (name = "operation", description = "For those who run the gateway."),
+    ),
+)]
+pub struct Document;
+
+/// The two kinds of keys.
+struct Keys;
+
+impl utoipa::Modify for Keys {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        let write = HttpBuilder::new().scheme(HttpAuthScheme::Basic).description(Some(
+            "A source's write key as the user of Basic authentication, without a password; or `writeKey` in the body; or, for \
+             beacons, in the query. It is public: it can send and ask for consent, from the origins of its source.",
+        ));
+        let secret = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("sk_<id>_<secret>")
+            .description(Some("A secret key from `pforte key create`, with the scope that the call needs. Never in a browser."));
+        components.add_security_scheme("write_key", SecurityScheme::Http(write.build()));
+        components.add_security_scheme("secret_key", SecurityScheme::Http(secret.build()));
+    }
+}
+
+/// The document as it is served, in the order in which things are declared.
+#[must_use]
+pub fn text() -> String {
+    // It is made of strings and maps alone; should that ever change, a test notices.
+    Document::openapi().to_json().unwrap_or_default()
+}
+
+/// The document for reading.
+#[must_use]
+pub fn value() -> Value {
+    serde_json::from_str(&text()).unwrap_or_default()
+}

@@ -1,0 +1,92 @@
+//! The records that bind a store to its keys: a fingerprint of each key, sealed under the master key.
+
+use super::{DOMAIN_NAME_BYTES_MAX, Domain, Error, Secret, Vault};
+use crate::store::{self, Batch, Store};
+
+/// `M ‖ this` → the fingerprint of the index key.
+const INDEX: &[u8] = b"Mvault/index";
+/// `M ‖ this ‖ name` → the fingerprint of a domain's key.
+const DOMAIN: &[u8] = b"Mvault/domain/";
+/// How many records are read at a time.
+const PAGE: usize = 256;
+
+/// Whether the store was ever bound to keys.
+pub(super) fn is_there(store: &Store) -> Result<bool, Error> {
+    Ok(store.get(INDEX)?.is_some())
+}
+
+impl Vault {
+    /// Binds a new store to its keys; refuses one that is bound to others.
+    pub(super) fn bind(&self, index: &Secret) -> Result<(), Error> {
+        match self.store.get(INDEX)? {
+            None => self.put_check(INDEX, index)?,
+            Some(sealed) => {
+                let stored = self.check.open(INDEX, &sealed).map_err(|e| match e {
+                    Error::Unreadable => Error::OtherKeys { path: self.folder.path("master.key") },
+                    other => other,
+                })?;
+                if stored != fingerprint(index)?.bytes() {
+                    return Err(Error::OtherKeys { path: self.folder.path("index.key") });
+                }
+            }
+        }
+        self.bind_domains()
+    }
+
+    /// Every domain that ever had customer IDs must still have its key, or they could not be traced back.
+    fn bind_domains(&self) -> Result<(), Error> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self.store.scan(DOMAIN, after.as_deref(), PAGE)?;
+            for (key, _) in &page {
+                let name = key.strip_prefix(DOMAIN).and_then(|name| std::str::from_utf8(name).ok()).ok_or(Error::DomainName)?;
+                self.domain(name)?;
+            }
+            match page.into_iter().next_back() {
+                None => return Ok(()),
+                Some((key, _)) => after = Some(key),
+            }
+        }
+    }
+
+    /// Reads a domain's key and checks that it is the right one, or makes it.
+    pub(super) fn new_domain(&self, name: &str) -> Result<Domain, Error> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        if name.is_empty() || name.len() > DOMAIN_NAME_BYTES_MAX || !name.bytes().all(allowed) {
+            return Err(Error::DomainName);
+        }
+        let file = format!("domains/{name}.key");
+        let record = [DOMAIN, name.as_bytes()].concat();
+        let bound = self.store.get(&record)?;
+        let secret = match self.folder.read(&file)? {
+            Some(secret) => secret,
+            None if bound.is_some() => return Err(Error::KeyMissing { path: self.folder.path(&file) }),
+            None => self.folder.create(&file, &self.chance)?,
+        };
+        match bound {
+            None => self.put_check(&record, &secret)?,
+            Some(sealed) => {
+                if self.check.open(&record, &sealed)? != fingerprint(&secret)?.bytes() {
+                    return Err(Error::OtherKeys { path: self.folder.path(&file) });
+                }
+            }
+        }
+        Domain::new(&secret)
+    }
+
+    fn put_check(&self, record: &[u8], secret: &Secret) -> Result<(), Error> {
+        let sealed = self.check.seal(record, fingerprint(secret)?.bytes())?;
+        let mut batch = Batch::default();
+        batch.check_absent(record.to_vec());
+        batch.put(record.to_vec(), sealed);
+        // On a thread of its own: a domain can be asked for first by a request, and a runtime's thread must not block in
+        // the store's own wait.
+        std::thread::scope(|scope| scope.spawn(|| self.store.commit_blocking(batch)).join())
+            .unwrap_or(Err(store::Error::Conflict))?;
+        Ok(())
+    }
+}
+
+fn fingerprint(secret: &Secret) -> Result<Secret, Error> {
+    secret.derive("pforte/v1/fingerprint")
+}

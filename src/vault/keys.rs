@@ -1,0 +1,150 @@
+//! The key files: who may read them, how they are written, what is in them.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use ring::{hkdf, hmac};
+use zeroize::Zeroizing;
+
+use super::Error;
+use crate::clock::Chance;
+
+/// Key files are small; more than this is not one.
+const FILE_BYTES_MAX: u64 = 4096;
+
+/// 32 secret bytes. Wiped on drop; no debug form.
+pub struct Secret(Zeroizing<[u8; 32]>);
+
+impl Secret {
+    pub(super) fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    pub(super) fn random(chance: &Chance) -> Result<Self, Error> {
+        Ok(Self::new(chance.bytes()?))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// An independent key for one use (HKDF-SHA-256, RFC 5869; no salt, the label as info).
+    pub(super) fn derive(&self, label: &'static str) -> Result<Self, Error> {
+        let mut out = Zeroizing::new([0_u8; 32]);
+        hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
+            .extract(self.bytes())
+            .expand(&[label.as_bytes()], hkdf::HKDF_SHA256)
+            .and_then(|material| material.fill(out.as_mut_slice()))
+            .map_err(|ring::error::Unspecified| Error::Unreadable)?;
+        Ok(Self(out))
+    }
+
+    /// Ready for HMAC-SHA-256. What `ring` keeps of it lives as long as the process.
+    pub(super) fn hmac(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.bytes())
+    }
+}
+
+/// The folder with the key files. Only its owner may enter it.
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    /// Opens the folder, making it if it is not there. It is closed to others as long as no key lies in it; after that,
+    /// finding it open is an error, because somebody may have looked.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let folder = Self(path.to_owned());
+        match fs::metadata(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| folder.io("", e))?;
+            }
+            Err(e) => return Err(folder.io("", e)),
+            Ok(_) if folder.path("master.key").exists() || folder.path("index.key").exists() => only_ours(path)?,
+            Ok(_) => fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(|e| folder.io("", e))?,
+        }
+        Ok(folder)
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        if name.is_empty() { self.0.clone() } else { self.0.join(name) }
+    }
+
+    /// The key in the file, `None` if there is no such file.
+    pub(super) fn read(&self, name: &str) -> Result<Option<Secret>, Error> {
+        let path = self.path(name);
+        match fs::metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(self.io(name, e)),
+            Ok(meta) if !meta.is_file() || meta.len() > FILE_BYTES_MAX => return Err(Error::NotAKey { path }),
+            Ok(_) => only_ours(&path)?,
+        }
+        let text = Zeroizing::new(fs::read(&path).map_err(|e| self.io(name, e))?);
+        parse(&text).map(Some).ok_or(Error::NotAKey { path })
+    }
+
+    /// Makes a new key and writes it: complete and on the disk, or not there at all. Never replaces a file.
+    pub(super) fn create(&self, name: &str, chance: &Chance) -> Result<Secret, Error> {
+        let secret = Secret::random(chance)?;
+        let path = self.path(name);
+        let parent = path.parent().unwrap_or(&self.0);
+        if !parent.exists() {
+            fs::DirBuilder::new().mode(0o700).create(parent).map_err(|e| self.io(name, e))?;
+            sync_folder(&self.0).map_err(|e| self.io(name, e))?;
+        }
+        self.write(&path, &secret).map_err(|e| self.io(name, e))?;
+        Ok(secret)
+    }
+
+    fn write(&self, path: &Path, secret: &Secret) -> io::Result<()> {
+        let parent = path.parent().unwrap_or(&self.0);
+        let draft = path.with_extension("new");
+        match fs::remove_file(&draft) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            // What a crash left behind was never used.
+            Err(_) | Ok(()) => {}
+        }
+        let text = Zeroizing::new(format!(
+            "# Pforte key, 32 bytes in hex. Keep it secret and keep a copy: see README.md\n{}\n",
+            *hex(secret)
+        ));
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        // A link, not a rename: it fails where a rename would overwrite a key that somebody else just made.
+        fs::hard_link(&draft, path)?;
+        fs::remove_file(&draft)?;
+        sync_folder(parent)
+    }
+
+    fn io(&self, name: &str, source: io::Error) -> Error {
+        Error::Io { path: self.path(name), source }
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    fs::File::open(path)?.sync_all()
+}
+
+/// Refuses a file or folder that others may read or write.
+fn only_ours(path: &Path) -> Result<(), Error> {
+    let meta = fs::metadata(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    let mode = meta.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(Error::OpenToOthers { path: path.to_owned(), mode, cure: if meta.is_dir() { 0o700 } else { 0o600 } })
+}
+
+fn hex(secret: &Secret) -> Zeroizing<String> {
+    Zeroizing::new(hex::encode(secret.bytes()))
+}
+
+fn parse(text: &[u8]) -> Option<Secret> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let (digits, None) = (lines.next()?, lines.next()) else { return None };
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    hex::decode_to_slice(digits, bytes.as_mut_slice()).ok()?;
+    Some(Secret(bytes))
+}

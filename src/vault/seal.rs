@@ -1,0 +1,99 @@
+//! AES-256-GCM with a random nonce in front: `version ‖ nonce ‖ ciphertext ‖ tag`.
+
+use std::cell::RefCell;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::{Error, Secret};
+
+/// The first byte of everything sealed; a new layout gets a new one.
+const VERSION: u8 = 1;
+/// Version and nonce.
+const HEAD: usize = 1 + NONCE_LEN;
+/// How many bytes sealing adds: version, nonce and tag.
+pub const OVERHEAD: usize = HEAD + 16;
+/// Nonces are fetched from the operating system so many at a time: one system call for all of them.
+const NONCES_AT_ONCE: usize = 64;
+
+/// A key that seals and opens. Its bytes are wiped when it is dropped, and it has no debug form.
+pub struct DataKey(Secret);
+
+impl DataKey {
+    pub(super) const fn new(secret: Secret) -> Self {
+        Self(secret)
+    }
+
+    pub(super) const fn secret(&self) -> &Secret {
+        &self.0
+    }
+
+    /// Seals `plain`. `aad` is what the bytes belong to (table, subject, record); the same is needed to open them.
+    ///
+    /// # Errors
+    /// [`Error::Chance`] without randomness, [`Error::Unreadable`] if `plain` is larger than the cipher allows (64 GiB).
+    pub fn seal(&self, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error> {
+        let nonce = nonce()?;
+        let mut out = Vec::with_capacity(OVERHEAD + plain.len());
+        out.push(VERSION);
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(plain);
+        let (_, body) = out.split_at_mut(HEAD);
+        let tag = self
+            .cipher()?
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), body)
+            .map_err(|ring::error::Unspecified| Error::Unreadable)?;
+        out.extend_from_slice(tag.as_ref());
+        Ok(out)
+    }
+
+    /// Opens what [`DataKey::seal`] made under the same `aad`.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if it was changed, sealed under another key, or for another place.
+    pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Error> {
+        let (head, body) = sealed.split_at_checked(HEAD).ok_or(Error::Unreadable)?;
+        let (version, nonce) = head.split_first().ok_or(Error::Unreadable)?;
+        if *version != VERSION {
+            return Err(Error::Unreadable);
+        }
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|ring::error::Unspecified| Error::Unreadable)?;
+        let mut out = body.to_vec();
+        let opened = self
+            .cipher()?
+            .open_in_place(nonce, Aad::from(aad), &mut out)
+            .map_err(|ring::error::Unspecified| Error::Unreadable)?;
+        let length = opened.len();
+        out.truncate(length);
+        Ok(out)
+    }
+
+    /// Set up anew each time: 0.1 µs, and 32 bytes in memory instead of 550 with the cipher's tables.
+    fn cipher(&self) -> Result<LessSafeKey, Error> {
+        let key = UnboundKey::new(&AES_256_GCM, self.0.bytes()).map_err(|ring::error::Unspecified| Error::Unreadable)?;
+        Ok(LessSafeKey::new(key))
+    }
+}
+
+struct Nonces {
+    bytes: [u8; NONCE_LEN * NONCES_AT_ONCE],
+    next: usize,
+}
+
+thread_local! {
+    static NONCES: RefCell<Nonces> =
+        const { RefCell::new(Nonces { bytes: [0; NONCE_LEN * NONCES_AT_ONCE], next: NONCES_AT_ONCE }) };
+}
+
+/// A fresh random nonce. Never from seeded chance: a nonce that comes twice under one key gives both texts away.
+fn nonce() -> Result<[u8; NONCE_LEN], Error> {
+    NONCES.with_borrow_mut(|nonces| {
+        if nonces.next >= NONCES_AT_ONCE {
+            SystemRandom::new().fill(&mut nonces.bytes).map_err(|ring::error::Unspecified| crate::clock::NoChance)?;
+            nonces.next = 0;
+        }
+        let at = nonces.next * NONCE_LEN;
+        nonces.next += 1;
+        nonces.bytes.get(at..at + NONCE_LEN).and_then(|bytes| bytes.try_into().ok()).ok_or(Error::Unreadable)
+    })
+}

@@ -1,0 +1,8 @@
+//! One file per promise, each trying hard to break it. What they mean stands in `docs/promises.md`.
+
+mod acknowledged_is_durable;
+mod bad_input_harms_nothing;
+mod decisions_explain_themselves;
+mod fail_closed;
+mod no_plain_identifier;
+mod pseudonyms_do_not_join;
