@@ -48,5 +48,6 @@ fn operators(cfg: &mut ServiceConfig) {
     cfg.service(
         scope("/v1/dead-letters").route("", get().to(forward::http::list)).route("/replay", post().to(forward::http::replay)),
     )
+    .route("/v1/webhooks/{destination}/secret", get().to(forward::http::webhook_secret))
     .route("/v1/policy/reload", post().to(site::reload_policy));
 }

@@ -106,6 +106,9 @@ async fn tidy(app: Arc<App>) {
         if let Err(error) = app.intake.tidy(at).await {
             tracing::error!(%error, "old deduplication keys could not be dropped");
         }
+        if let Err(error) = app.forwarder.tidy(at).await {
+            tracing::error!(%error, "old dead letters could not be dropped");
+        }
         if let Err(error) = app.profiles.sweep(&app.policy.current(), at).await {
             tracing::error!(%error, "profile events past their retention could not be dropped");
         }

@@ -116,6 +116,34 @@ pub async fn replay(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
     Ok(HttpResponse::Ok().json(ReplayAnswer { replayed, skipped }))
 }
 
+/// The secret with which a webhook's owner checks signatures.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct WebhookSecretAnswer {
+    /// As Standard Webhooks write it.
+    #[schema(example = "whsec_…")]
+    secret: String,
+}
+
+/// The secret that signs what a webhook gets (Standard Webhooks), for its owner to check signatures with.
+#[utoipa::path(get, path = "/v1/webhooks/{destination}/secret", tag = "operation",
+    params(("destination" = String, Path, description = "A destination of kind webhook.")),
+    responses((status = 200, description = "The secret.", body = WebhookSecretAnswer),
+        (status = 401, description = "No or an unknown secret key.", body = ProblemBody<'static>),
+        (status = 403, description = "The key lacks the scope.", body = ProblemBody<'static>),
+        (status = 404, description = "There is no such webhook.", body = ProblemBody<'static>)),
+    security(("secret_key" = ["operate"])))]
+pub async fn webhook_secret(req: HttpRequest, app: web::Data<App>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+    auth::secret(&req, &app, Scope::Operate).await?;
+    let policy = app.policy.current();
+    let known = policy.destination(&path).filter(|(_, d)| matches!(d.kind, crate::policy::DestinationKind::Webhook { .. }));
+    let (_, destination) = known.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let secret = app.forwarder.webhook_secret(destination).map_err(|error| {
+        tracing::error!(%error, "the secret of a webhook cannot be read");
+        Problem::new(Code::Unavailable)
+    })?;
+    Ok(HttpResponse::Ok().json(WebhookSecretAnswer { secret }))
+}
+
 fn letters(limit: Option<&str>) -> Result<usize, Problem> {
     let Some(limit) = limit else { return Ok(LETTERS_USUAL) };
     let number = limit.parse().ok().filter(|n| (1..=limit::PAGE_MAX).contains(n));

@@ -37,6 +37,7 @@ use crate::{consent, error, forward, intake, profile, site, telemetry};
         profile::http::show,
         forward::http::list,
         forward::http::replay,
+        forward::http::webhook_secret,
         telemetry::healthz,
         telemetry::readyz,
         telemetry::metrics,
