@@ -103,14 +103,14 @@ async fn tidy(app: Arc<App>) {
     loop {
         every.tick().await;
         let at = app.clock.now();
-        if let Err(error) = app.intake.tidy(at).await {
-            tracing::error!(%error, "old deduplication keys could not be dropped");
-        }
-        if let Err(error) = app.forwarder.tidy(at).await {
-            tracing::error!(%error, "old dead letters could not be dropped");
-        }
-        if let Err(error) = app.profiles.sweep(&app.policy.current(), at).await {
-            tracing::error!(%error, "profile events past their retention could not be dropped");
-        }
+        complain("deduplication keys", app.intake.tidy(at).await);
+        complain("dead letters", app.forwarder.tidy(at).await);
+        complain("profile events", app.profiles.sweep(&app.policy.current(), at).await);
+    }
+}
+
+fn complain<T>(what: &str, outcome: Result<T, impl std::fmt::Display>) {
+    if let Err(error) = outcome {
+        tracing::error!(%error, what, "what is too old could not be dropped");
     }
 }
