@@ -9,7 +9,7 @@ mod shape;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -140,9 +140,13 @@ fn event(json: &Value) -> Event<'static> {
     }
 }
 
+/// One vault for all tests here: making one writes key files, and the property tests ask for thousands of domains.
 fn domain(name: &str) -> Arc<Domain> {
-    let keys = tempfile::tempdir().unwrap();
-    Vault::open(keys.path(), &Store::memory(), &Chance::system()).unwrap().domain(name).unwrap()
+    static VAULT: LazyLock<(Vault, tempfile::TempDir)> = LazyLock::new(|| {
+        let keys = tempfile::tempdir().unwrap();
+        (Vault::open(keys.path(), &Store::memory(), &Chance::system()).unwrap(), keys)
+    });
+    VAULT.0.domain(name).unwrap()
 }
 
 fn identifier(policy: &Policy, id: &str, value: &str) -> Identifier {
