@@ -25,7 +25,7 @@ fmt:
 
 # writes generated documents anew
 update:
-    UPDATE=1 cargo test --lib the_error_page
+    UPDATE=1 cargo test --lib in_the_docs_is_what
 
 # what an event costs, against the bare floor
 bench *args:

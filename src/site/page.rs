@@ -161,7 +161,7 @@ pub fn errors_markdown() -> String {
     let mut out = String::from(
         "# Errors\n\n\
          Generated from the table in `src/error.rs`; a test fails when this file is stale.\n\
-         `UPDATE=1 cargo test --lib the_error_page` writes it anew.\n\n\
+         `UPDATE=1 cargo test --lib in_the_docs_is_what` writes it anew.\n\n\
          Every refusal is a problem document (RFC 9457, `application/problem+json`). It names the field that it is about, and\n\
          never repeats a value that was sent. `message`, `code` and `error` are always there, because older SDKs stumble where\n\
          one is missing. A 5xx says no more than its code; the answer's `x-request-id` finds the cause in the log.\n\n\

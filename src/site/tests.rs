@@ -36,15 +36,24 @@ fn assert_plain(html: &str) {
     }
 }
 
-#[test]
-fn the_error_page_in_the_docs_is_what_the_code_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ERRORS.md");
-    let wanted = page::errors_markdown();
+/// Compares a generated document with the one in `docs/`; with UPDATE=1 it is written anew.
+fn assert_fresh(name: &str, wanted: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
     if option_env!("UPDATE").is_some() {
-        std::fs::write(&path, &wanted).unwrap();
+        std::fs::write(&path, wanted).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == wanted, "docs/ERRORS.md is stale: UPDATE=1 cargo test --lib the_error_page");
+    assert!(found == wanted, "docs/{name} is stale: UPDATE=1 cargo test --lib in_the_docs_is_what");
+}
+
+#[test]
+fn the_error_page_in_the_docs_is_what_the_code_says() {
+    assert_fresh("ERRORS.md", &page::errors_markdown());
+}
+
+#[test]
+fn the_api_in_the_docs_is_what_the_code_says() {
+    assert_fresh("openapi.json", &format!("{:#}\n", document::value()));
 }
 
 #[actix_web::test]
