@@ -181,3 +181,11 @@ impl ResponseError for Problem {
         answer.content_type("application/problem+json").body(serde_json::to_string(&self.body()).unwrap_or_default())
     }
 }
+
+/// The address is right and the method is not.
+///
+/// # Errors
+/// Always `method_not_allowed`.
+pub async fn wrong_method() -> Result<HttpResponse, Problem> {
+    std::future::ready(Err(Problem::new(Code::MethodNotAllowed))).await
+}

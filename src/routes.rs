@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{ServiceConfig, get, method, post, resource, scope, to};
 
-use crate::{consent, forward, intake, profile, site, telemetry};
+use crate::{consent, error, forward, intake, profile, site, telemetry};
 
 /// Adds all endpoints.
 pub fn all(cfg: &mut ServiceConfig) {
@@ -29,7 +29,7 @@ fn websites(cfg: &mut ServiceConfig) {
             .route(post().to(consent::http::record))
             .route(get().to(consent::http::show))
             .route(method(Method::OPTIONS).to(intake::http::cors::preflight))
-            .default_service(to(site::wrong_method))
+            .default_service(to(error::wrong_method))
             .wrap(from_fn(intake::http::cors::mirror)),
     );
 }

@@ -13,17 +13,10 @@ use uuid::Uuid;
 use super::wire::Wire;
 use super::{Event, EventType, json, merge, time};
 use crate::clock::Millis;
+pub use crate::limit::{BATCH_EVENTS_MAX, EVENT_BYTES_MAX, EVENT_MEMBERS_MAX as PROPERTIES_MAX, MESSAGE_ID_CHARS_MAX};
 
-/// The most bytes of JSON that one event may have.
-pub const EVENT_BYTES_MAX: usize = 32 * 1024;
-/// The most events in one batch.
-pub const BATCH_EVENTS_MAX: usize = 2_500;
-/// The most members that all objects of one event may have together.
-pub const PROPERTIES_MAX: usize = 10_000;
 /// The deepest nesting of one event, itself included.
 pub const DEPTH_MAX: usize = 32;
-/// The longest `messageId`, in characters.
-pub const MESSAGE_ID_CHARS_MAX: usize = 100;
 /// The longest of the other IDs, in characters.
 pub const ID_CHARS_MAX: usize = 512;
 /// What a batch's own context may come to when each of its events gets a copy: otherwise 500 kB of request become 80 MB.

@@ -88,14 +88,6 @@ pub async fn reload_policy(req: HttpRequest, app: web::Data<App>) -> Result<Http
     }
 }
 
-/// The address is right and the method is not.
-///
-/// # Errors
-/// Always `method_not_allowed`.
-pub async fn wrong_method() -> Result<HttpResponse, Problem> {
-    std::future::ready(Err(Problem::new(Code::MethodNotAllowed))).await
-}
-
 /// What is answered where nothing is.
 pub async fn nothing_here() -> Result<HttpResponse, Problem> {
     std::future::ready(Err(Problem::new(Code::NotFound))).await

@@ -225,6 +225,6 @@ fn both(cfg: &mut web::ServiceConfig, path: &str, route: impl Fn() -> actix_web:
     for path in [path.to_owned(), format!("{path}/")] {
         let resource =
             web::resource(path).route(route()).route(web::method(actix_web::http::Method::OPTIONS).to(cors::preflight));
-        cfg.service(resource.default_service(web::to(crate::site::wrong_method)).wrap(from_fn(cors::mirror)));
+        cfg.service(resource.default_service(web::to(crate::error::wrong_method)).wrap(from_fn(cors::mirror)));
     }
 }
