@@ -8,8 +8,8 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{oneshot, watch};
 
-use super::engine::{Engine, Write};
-use super::{Batch, Check, Error, OWN, Position, Stream, VALUE_BYTES_MAX, chunk_key, frame};
+use super::engine::{self, Append, Engine};
+use super::{Batch, Check, Error, Position, Stream, VALUE_BYTES_MAX, frame};
 
 /// What the length of an entry takes in a chunk.
 pub(super) const ENTRY_OVERHEAD: usize = 4;
@@ -115,19 +115,6 @@ impl Drop for Committer {
     }
 }
 
-/// The newest chunk of each stream, as the store wrote it down. Chunk numbers are never used twice, even when all chunks
-/// of a stream have been dropped, because cursors point at them.
-pub(super) fn heads(engine: &dyn Engine) -> Result<HashMap<u8, u64>, Error> {
-    let mut heads = HashMap::new();
-    for (key, framed) in engine.scan(&[OWN, b'h'], None, 256)? {
-        let value = frame::open(&key, framed)?;
-        if let (Some(stream), Ok(head)) = (key.get(2), <[u8; 8]>::try_from(value.as_slice())) {
-            heads.insert(*stream, u64::from_be_bytes(head));
-        }
-    }
-    Ok(heads)
-}
-
 struct Writer {
     engine: Arc<dyn Engine>,
     heads: HashMap<u8, u64>,
@@ -199,19 +186,18 @@ impl Writer {
         let before: Vec<(u8, u64)> = touched.iter().map(|s| (*s, self.heads.get(s).copied().unwrap_or(0))).collect();
         for stream in &touched {
             self.seal_pack(*stream, &mut group);
-            let key = vec![OWN, b'h', *stream];
-            let head = self.heads.get(stream).copied().unwrap_or(0).to_be_bytes();
-            group.writes.insert(key, Some(head.to_vec()));
         }
-        let writes: Vec<Write> = group
-            .writes
+        let Group { writes, appends, drops, .. } = group;
+        let writes = writes
             .into_iter()
             .map(|(key, value)| {
                 let framed = value.map(|v| frame::seal(&key, &v));
                 (key, framed)
             })
             .collect();
-        let outcome = if writes.is_empty() { Ok(()) } else { self.engine.apply(writes) };
+        let group = engine::Group { writes, appends, drops };
+        let is_empty = group.writes.is_empty() && group.appends.is_empty() && group.drops.is_empty();
+        let outcome = if is_empty { Ok(()) } else { self.engine.apply(group) };
         if let Err(error) = outcome {
             for (stream, head) in before {
                 self.heads.insert(stream, head);
@@ -245,6 +231,7 @@ impl Writer {
             }
         }
         group.writes.extend(batch.writes);
+        group.drops.extend(batch.drops);
         let mut positions = Vec::with_capacity(batch.appends.len());
         let mut rest = batch.appended.as_slice();
         for (stream, length) in batch.appends {
@@ -275,7 +262,7 @@ impl Writer {
         let pack = std::mem::take(pack);
         let head = self.heads.entry(stream).or_insert(0);
         *head += 1;
-        group.writes.insert(chunk_key(Stream(stream), *head), Some(pack.bytes));
+        group.appends.push(Append { stream, chunk: *head, bytes: pack.bytes });
     }
 
     fn announce(&self, streams: &[u8]) {
@@ -292,6 +279,8 @@ impl Writer {
 struct Group {
     writes: HashMap<Vec<u8>, Option<Vec<u8>>>,
     packs: HashMap<u8, Pack>,
+    appends: Vec<Append>,
+    drops: Vec<(u8, u64)>,
 }
 
 #[derive(Default)]

@@ -2,12 +2,14 @@
 //!
 //! It promises: what a commit acknowledged survives `kill -9` and a power cut (P7); a commit happens whole or not at all;
 //! a record that was damaged on disk is noticed when it is read. It knows no word of the domain: rooms bring their own
-//! tables, told apart by the first byte of the key. The engine is behind [`engine::Engine`]; `sled` is the embedded default.
+//! tables, told apart by the first byte of the key. The engine is behind [`engine::Engine`]; the embedded default keeps keys in `sled` and streams in log files.
 
 mod committer;
+mod embedded;
 mod engine;
 mod error;
 mod frame;
+mod log;
 mod memory;
 mod sled;
 mod table;
@@ -24,7 +26,7 @@ use std::task::{Context, Poll};
 use tokio::sync::{oneshot, watch};
 
 use committer::Committer;
-pub use engine::{Engine, Pair, Write};
+pub use engine::{Append, Engine, Group, Pair, Read, Write};
 pub use error::Error;
 pub use table::{Key, Record, Table};
 pub use verify::Report;
@@ -47,16 +49,18 @@ pub struct Options {
     pub queue_bytes_max: usize,
     /// Commits are refused as [`Error::Full`] when less is free on the disk.
     pub free_bytes_min: u64,
+    /// A log file of a stream that is larger gets no further chunks. At most 1 GiB.
+    pub log_file_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 256 << 20, queue_bytes_max: 64 << 20, free_bytes_min: 64 << 20 }
+        Self { cache_bytes: 256 << 20, queue_bytes_max: 64 << 20, free_bytes_min: 64 << 20, log_file_bytes: 64 << 20 }
     }
 }
 
 /// A sequence of entries. Entries that are appended in one group commit are packed into chunks of up to 48 kB, because one
-/// key per entry costs an embedded engine ten times the time and writes four times the bytes.
+/// record per entry costs an engine several times as much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stream(pub u8);
 
@@ -110,6 +114,7 @@ pub struct Batch {
     writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     appended: Vec<u8>,
     appends: Vec<(Stream, usize)>,
+    drops: Vec<(u8, u64)>,
 }
 
 impl Batch {
@@ -141,13 +146,13 @@ impl Batch {
 
     /// Removes a whole chunk of a stream.
     pub fn drop_chunk(&mut self, stream: Stream, id: u64) {
-        self.delete(chunk_key(stream, id));
+        self.drops.push((stream.0, id));
     }
 
     /// Whether it would change nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.appends.is_empty()
+        self.writes.is_empty() && self.appends.is_empty() && self.drops.is_empty()
     }
 
     fn bytes(&self) -> usize {
@@ -167,13 +172,6 @@ impl Batch {
             _ => Ok(()),
         }
     }
-}
-
-fn chunk_key(stream: Stream, id: u64) -> Vec<u8> {
-    let mut key = Vec::with_capacity(9);
-    key.push(stream.0);
-    key.extend_from_slice(&id.to_be_bytes());
-    key
 }
 
 /// The store. Cheap to clone.
@@ -202,7 +200,7 @@ impl Store {
     /// [`Error::Locked`] if another process has it, [`Error::Damaged`] if it cannot be read, [`Error::ForeignFormat`] if it
     /// is of another make.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
-        let engine = sled::Sled::open(dir, options)?;
+        let engine = embedded::Embedded::open(dir, options)?;
         Self::over(Arc::new(engine), options.queue_bytes_max)
     }
 
@@ -220,7 +218,7 @@ impl Store {
     /// # Errors
     /// When the engine cannot be read.
     pub fn over(engine: Arc<dyn Engine>, queue_bytes_max: usize) -> Result<Self, Error> {
-        let heads = committer::heads(engine.as_ref())?;
+        let heads = engine.heads()?.into_iter().collect();
         let committer = Arc::new(Committer::start(Arc::clone(&engine), heads, queue_bytes_max));
         Ok(Self { engine, committer })
     }
@@ -272,15 +270,10 @@ impl Store {
     /// # Errors
     /// [`Error::Damaged`] if one does not match its checksum.
     pub fn chunks(&self, stream: Stream, from: u64, limit: usize) -> Result<Vec<Chunk>, Error> {
-        let after = from.checked_sub(1).map(|id| chunk_key(stream, id));
-        let found = self.scan(&[stream.0], after.as_deref(), limit)?;
-        Ok(found
-            .into_iter()
-            .filter_map(|(key, value)| {
-                let id = key.get(1..)?.try_into().ok().map(u64::from_be_bytes)?;
-                Some(Chunk { id, entries: Entries(value) })
-            })
-            .collect())
+        let found = self.engine.chunks(stream.0, from, limit)?;
+        let damaged =
+            || Error::Damaged { what: format!("a chunk of stream {:?} does not match its checksum", char::from(stream.0)) };
+        found.into_iter().map(|(id, bytes)| Ok(Chunk { id, entries: Entries(bytes.ok_or_else(damaged)?) })).collect()
     }
 
     /// The number of the newest durable chunk of a stream, as it grows; 0 before the first.

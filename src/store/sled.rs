@@ -1,4 +1,4 @@
-//! sled 0.34 as the engine, with what it needs to survive a power cut.
+//! sled 0.34 for the keys, with what it needs to survive a power cut.
 //!
 //! Its own `flush` calls `sync_file_range` on Linux, after which a power cut loses everything; large nodes and values go to
 //! blob files that are never synced. So: one tree, one writer, `apply_batch`, `flush`, then `sync_data` on our own handle of
@@ -9,13 +9,13 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use super::engine::{Engine, Pair, Write};
+use super::engine::{Pair, Write};
 use super::{Error, Options};
 
 /// Cannot be changed for a store that exists; a quarter of it is where blob files would begin.
 const SEGMENT_BYTES: usize = 8 << 20;
 /// What the marker file says of a store of this make.
-const FORMAT: &str = "pforte store 1 (sled 0.34, segments of 8 MiB)\n";
+const FORMAT: &str = "pforte store 2 (sled 0.34, segments of 8 MiB; streams in log files)\n";
 
 pub(super) struct Sled {
     tree: sled::Tree,
@@ -69,12 +69,12 @@ impl Sled {
     }
 }
 
-impl Engine for Sled {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+impl Sled {
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.tree.get(key).map_err(convert)?.map(|value| value.to_vec()))
     }
 
-    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, Error> {
+    pub(super) fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, Error> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         let from = after.map_or_else(|| Included(prefix.to_vec()), |after| Excluded(after.to_vec()));
         let mut found = Vec::new();
@@ -88,11 +88,13 @@ impl Engine for Sled {
         Ok(found)
     }
 
-    fn apply(&self, writes: Vec<Write>) -> Result<(), Error> {
-        // Asked before sled writes: a write that fails half-way leaves it unusable.
-        if fs2::available_space(&self.folder)? < self.free_bytes_min {
-            return Err(Error::Full);
-        }
+    /// Asked before anything is written: a write that fails half-way leaves sled unusable.
+    pub(super) fn refuse_if_full(&self) -> Result<(), Error> {
+        if fs2::available_space(&self.folder)? < self.free_bytes_min { Err(Error::Full) } else { Ok(()) }
+    }
+
+    /// Applies all writes or none; when it returns `Ok` they survive a power cut.
+    pub(super) fn apply(&self, writes: Vec<Write>) -> Result<(), Error> {
         let mut batch = sled::Batch::default();
         for (key, value) in writes {
             match value {
@@ -106,7 +108,7 @@ impl Engine for Sled {
         self.refuse_blobs()
     }
 
-    fn size_on_disk(&self) -> u64 {
+    pub(super) fn size_on_disk(&self) -> u64 {
         self.db.size_on_disk().unwrap_or(0)
     }
 }

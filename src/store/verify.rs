@@ -8,6 +8,8 @@ use super::{Error, frame};
 
 /// How many records are read at a time.
 const PAGE: usize = 1024;
+/// How many chunks are read at a time.
+const CHUNKS: usize = 64;
 
 /// What a full read found.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +46,7 @@ pub(super) fn all(engine: &dyn Engine) -> Result<Report, Error> {
     let mut after: Option<Vec<u8>> = None;
     loop {
         let page = engine.scan(&[], after.as_deref(), PAGE)?;
-        let Some((last, _)) = page.last() else { return Ok(report) };
+        let Some((last, _)) = page.last() else { break };
         after = Some(last.clone());
         for (key, framed) in page {
             report.records += 1;
@@ -52,6 +54,26 @@ pub(super) fn all(engine: &dyn Engine) -> Result<Report, Error> {
             if frame::open(&key, framed).is_err() {
                 let tag = key.first().map_or('?', |tag| char::from(*tag));
                 *report.damaged.entry(tag).or_default() += 1;
+            }
+        }
+    }
+    for (stream, _) in engine.heads()? {
+        read_stream(engine, stream, &mut report)?;
+    }
+    Ok(report)
+}
+
+fn read_stream(engine: &dyn Engine, stream: u8, report: &mut Report) -> Result<(), Error> {
+    let mut from = 0;
+    loop {
+        let page = engine.chunks(stream, from, CHUNKS)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        from = last + 1;
+        for (_, bytes) in page {
+            report.records += 1;
+            match bytes {
+                Some(bytes) => report.bytes += bytes.len() as u64,
+                None => *report.damaged.entry(char::from(stream)).or_default() += 1,
             }
         }
     }

@@ -1,0 +1,319 @@
+//! The chunks of one stream, one behind the other in files that are only ever appended to.
+//!
+//! A stream inside the ordered map would be written several times over: the map's nodes are rewritten as they fill. Here a
+//! byte is written once, a group costs one write and one sync, and dropping what is old removes a file.
+//!
+//! After a crash the last group may be there in part. Every record says which group it belongs to, how many records of it
+//! follow, which other streams it touches and whether it writes keys; [`super::embedded`] keeps it only if all of that is there.
+
+mod record;
+mod segment;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use parking_lot::RwLock;
+
+use super::Error;
+use super::engine::{Append, Read};
+use record::Header;
+pub(super) use record::STREAMS_MAX;
+use segment::{Last, Segment};
+
+/// What all records of a group say about it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    /// Its number.
+    pub(super) group: u64,
+    /// Whether it writes keys as well.
+    pub(super) keyed: bool,
+    /// The streams that it touches.
+    pub(super) streams: [u8; STREAMS_MAX],
+}
+
+/// The files of one stream.
+pub(super) struct Log {
+    folder: PathBuf,
+    /// A file that is larger gets no further group.
+    file_bytes: u64,
+    state: RwLock<State>,
+}
+
+struct State {
+    /// Files that are full. Invariant: ascending, and without gaps up to `tail`.
+    full: Vec<Segment>,
+    tail: Tail,
+    /// Chunks below are dropped.
+    floor: u64,
+    /// Chunks from `floor` on that are dropped.
+    dropped: BTreeSet<u64>,
+    /// Dropped chunks whose file has been emptied: nobody needs to remember them.
+    stale: Vec<u64>,
+    last: Option<Last>,
+}
+
+/// The file that is written.
+struct Tail {
+    first: u64,
+    file: File,
+    places: Vec<u32>,
+    bytes: u64,
+}
+
+/// What was written but is not durable yet.
+pub(super) struct Written {
+    places: Vec<u32>,
+    bytes: u64,
+}
+
+/// What is to be remembered of drops.
+#[derive(Default)]
+pub(super) struct Drops {
+    /// All chunks below are gone.
+    pub(super) floor: u64,
+    /// Chunks to remember one by one.
+    pub(super) remember: Vec<u64>,
+    /// Chunks that need not be remembered any more.
+    pub(super) forget: Vec<u64>,
+}
+
+impl Log {
+    /// Opens the files of a stream. Chunks below `floor`, and those in `dropped`, are gone.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if more than a last group is unreadable.
+    pub(super) fn open(folder: &Path, file_bytes: u64, floor: u64, mut dropped: BTreeSet<u64>) -> Result<Self, Error> {
+        std::fs::create_dir_all(folder)?;
+        let mut firsts = firsts(folder)?;
+        let first = firsts.pop().unwrap_or_else(|| floor.max(1));
+        let tail_scan =
+            if segment::path(folder, first).exists() { segment::scan(folder, first)? } else { segment::Scan::default() };
+        let file = segment::open(folder, first)?;
+        file.set_len(tail_scan.end)?;
+        file.sync_all()?;
+        File::open(folder)?.sync_all()?;
+        let ends = firsts.iter().skip(1).copied().chain([first]);
+        let mut full: Vec<Segment> =
+            firsts.iter().zip(ends).map(|(begin, end)| Segment::new(folder, *begin, end - begin)).collect();
+        let mut last = tail_scan.last;
+        for segment in full.iter().rev() {
+            if last.is_some() {
+                break;
+            }
+            // It is not the last file any more, so nothing can be cut off of it: where it is, is of no use.
+            last = segment::scan(folder, segment.first)?.last.map(|last| Last { place: u64::MAX, ..last });
+        }
+        let mut stale = Vec::new();
+        for segment in &mut full {
+            let gone: Vec<u64> = dropped.range(segment.first..segment.end()).copied().collect();
+            let below = floor.clamp(segment.first, segment.end()) - segment.first;
+            segment.live = segment.count.saturating_sub(below + gone.len() as u64);
+            if segment.is_emptied() {
+                segment.live = 0;
+                dropped.retain(|chunk| !(segment.first..segment.end()).contains(chunk));
+                stale.extend(gone);
+            }
+        }
+        let tail = Tail { first, file, places: tail_scan.places, bytes: tail_scan.end };
+        let state = State { full, tail, floor: floor.max(1), dropped, stale, last };
+        let log = Self { folder: folder.to_path_buf(), file_bytes, state: RwLock::new(state) };
+        log.clear()?;
+        Ok(log)
+    }
+
+    /// The last group that is whole in this stream.
+    pub(super) fn last(&self) -> Option<Mark> {
+        let last = self.state.read().last?;
+        Some(Mark { group: last.header.group, keyed: last.header.keyed, streams: last.header.streams })
+    }
+
+    /// Takes the last group back, because it is not whole elsewhere.
+    pub(super) fn undo_last(&self) -> Result<(), Error> {
+        let mut state = self.state.write();
+        let Some(last) = state.last.take() else { return Ok(()) };
+        if last.place == u64::MAX {
+            return Err(Error::Damaged { what: String::from("a log file lacks a group that others have") });
+        }
+        state.tail.places.truncate(last.before);
+        state.tail.bytes = last.place;
+        state.tail.file.set_len(last.place)?;
+        state.tail.file.sync_all()?;
+        Ok(())
+    }
+
+    /// The number of the newest chunk, 0 before the first.
+    pub(super) fn head(&self) -> u64 {
+        self.state.read().head()
+    }
+
+    /// Writes chunks behind the last one; nobody sees them before [`Log::publish`].
+    pub(super) fn write(&self, mark: Mark, appends: &[Append]) -> Result<Written, Error> {
+        let mut buffer = Vec::with_capacity(appends.iter().map(|a| a.bytes.len() + 64).sum());
+        let tail_bytes = self.turn_over()?;
+        let mut places = Vec::with_capacity(appends.len());
+        for (at, append) in appends.iter().enumerate() {
+            places.push(u32::try_from(tail_bytes + buffer.len() as u64).unwrap_or(u32::MAX));
+            let header = Header {
+                group: mark.group,
+                chunk: append.chunk,
+                length: u32::try_from(append.bytes.len()).unwrap_or(u32::MAX),
+                rest: u32::try_from(appends.len() - at - 1).unwrap_or(u32::MAX),
+                keyed: mark.keyed,
+                streams: mark.streams,
+            };
+            header.write(&append.bytes, &mut buffer);
+        }
+        let state = self.state.read();
+        let written = Written { places, bytes: buffer.len() as u64 };
+        state.tail.file.write_all_at(&buffer, tail_bytes)?;
+        Ok(written)
+    }
+
+    /// Begins a new file if this one is full. Says how long the one is that will be written.
+    fn turn_over(&self) -> Result<u64, Error> {
+        let bytes = self.state.read().tail.bytes;
+        if bytes < self.file_bytes {
+            return Ok(bytes);
+        }
+        let first = self.head() + 1;
+        let file = segment::open(&self.folder, first)?;
+        File::open(&self.folder)?.sync_all()?;
+        let mut state = self.state.write();
+        let full = std::mem::replace(&mut state.tail, Tail { first, file, places: Vec::new(), bytes: 0 });
+        let mut segment = Segment::with_places(&self.folder, full.first, full.places);
+        let below = state.floor.clamp(segment.first, segment.end()) - segment.first;
+        segment.live = segment.count - below - state.dropped.range(segment.first..segment.end()).count() as u64;
+        state.full.push(segment);
+        Ok(0)
+    }
+
+    /// Makes durable what was written.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        Ok(self.state.read().tail.file.sync_data()?)
+    }
+
+    /// Takes back what was written last.
+    pub(super) fn undo(&self) -> Result<(), Error> {
+        let state = self.state.read();
+        state.tail.file.set_len(state.tail.bytes)?;
+        Ok(state.tail.file.sync_all()?)
+    }
+
+    /// Lets everybody see what was written.
+    pub(super) fn publish(&self, written: Written) {
+        let mut state = self.state.write();
+        state.tail.bytes += written.bytes;
+        state.tail.places.extend(written.places);
+    }
+
+    /// What has to be remembered if these chunks are dropped.
+    pub(super) fn plan(&self, chunks: &[u64]) -> Drops {
+        let state = self.state.read();
+        let mut gone: BTreeSet<u64> = chunks.iter().copied().filter(|c| *c >= state.floor && *c <= state.head()).collect();
+        let fresh = gone.clone();
+        gone.extend(&state.dropped);
+        let mut drops = Drops { floor: state.floor, remember: Vec::new(), forget: state.stale.clone() };
+        let emptied = |chunk: u64| state.full.iter().any(|s| s.live == 0 && (s.first..s.end()).contains(&chunk));
+        while gone.remove(&drops.floor) || (drops.floor <= state.head() && emptied(drops.floor)) {
+            if state.dropped.contains(&drops.floor) {
+                drops.forget.push(drops.floor);
+            }
+            drops.floor += 1;
+        }
+        drops.remember = fresh.into_iter().filter(|chunk| *chunk >= drops.floor).collect();
+        drops
+    }
+
+    /// Drops chunks after that has been remembered.
+    pub(super) fn drop_chunks(&self, drops: Drops) -> Result<(), Error> {
+        let mut state = self.state.write();
+        let State { full, floor, dropped, stale, .. } = &mut *state;
+        *floor = drops.floor;
+        dropped.extend(drops.remember);
+        *dropped = dropped.split_off(floor);
+        stale.clear();
+        for segment in full {
+            if segment.live == 0 {
+                continue;
+            }
+            let below = (*floor).clamp(segment.first, segment.end()) - segment.first;
+            let one_by_one = dropped.range((*floor).max(segment.first)..segment.end().max(*floor)).count() as u64;
+            segment.live = segment.count.saturating_sub(below + one_by_one);
+        }
+        drop(state);
+        self.clear()
+    }
+
+    /// Gives room back: files below the floor go, others in which nothing is left are emptied.
+    fn clear(&self) -> Result<(), Error> {
+        let mut state = self.state.write();
+        let State { full, tail, floor, dropped, stale, .. } = &mut *state;
+        let mut keep = Vec::with_capacity(full.len());
+        let newest = full.len().saturating_sub(1);
+        for (at, segment) in full.drain(..).enumerate() {
+            // While the file that is written is empty, the one before it says which group was the last.
+            let needed = tail.places.is_empty() && at == newest;
+            if segment.end() <= *floor && !needed && keep.is_empty() {
+                segment.remove()?;
+                continue;
+            }
+            if segment.live == 0 && !needed && !segment.is_emptied() {
+                segment.empty()?;
+                let gone: Vec<u64> = dropped.range(segment.first..segment.end()).copied().collect();
+                dropped.retain(|chunk| !(segment.first..segment.end()).contains(chunk));
+                stale.extend(gone);
+            }
+            keep.push(segment);
+        }
+        *full = keep;
+        Ok(())
+    }
+
+    /// Up to `limit` chunks from `from` on.
+    pub(super) fn chunks(&self, from: u64, limit: usize) -> Result<Vec<Read>, Error> {
+        let state = self.state.read();
+        let mut found = Vec::new();
+        let is_live = |chunk: &u64| !state.dropped.contains(chunk);
+        for segment in state.full.iter().filter(|s| s.live > 0) {
+            let begin = from.max(state.floor).max(segment.first);
+            if found.len() < limit && begin < segment.end() {
+                let wanted: Vec<u64> = (begin..segment.end()).filter(is_live).take(limit - found.len()).collect();
+                found.extend(segment.read(&wanted)?);
+            }
+        }
+        let begin = from.max(state.floor).max(state.tail.first);
+        for chunk in (begin..=state.head()).filter(is_live).take(limit - found.len()) {
+            let place = usize::try_from(chunk - state.tail.first).ok().and_then(|at| state.tail.places.get(at));
+            let bytes = place.map(|place| segment::read(&state.tail.file, u64::from(*place), chunk)).transpose()?.flatten();
+            found.push((chunk, bytes));
+        }
+        Ok(found)
+    }
+
+    /// What it takes on disk.
+    pub(super) fn bytes(&self) -> u64 {
+        let state = self.state.read();
+        let full = state.full.iter().map(|s| std::fs::metadata(segment::path(&self.folder, s.first)).map_or(0, |m| m.len()));
+        full.sum::<u64>() + state.tail.bytes
+    }
+}
+
+impl State {
+    fn head(&self) -> u64 {
+        self.tail.first + self.tail.places.len() as u64 - 1
+    }
+}
+
+/// The numbers of the first chunks of all files, ascending.
+fn firsts(folder: &Path) -> Result<Vec<u64>, Error> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let first = name.to_str().and_then(|n| n.strip_suffix(".log")).and_then(|n| u64::from_str_radix(n, 16).ok());
+        found.extend(first);
+    }
+    found.sort_unstable();
+    Ok(found)
+}
