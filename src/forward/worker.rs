@@ -32,8 +32,8 @@ const PARKED_SUBJECTS_MAX: usize = 64;
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
 /// How long a worker that hands over whole windows gathers before the next one: under load a commit then carries a hundred events
-/// instead of three. The first event after a quiet time is not delayed.
-const PACE: Duration = Duration::from_millis(10);
+/// instead of three. Half of what a reader may wait (50 ms). The first event after a quiet time is not delayed.
+const PACE: Duration = Duration::from_millis(25);
 
 /// What a new worker is given.
 pub(super) struct Seat {

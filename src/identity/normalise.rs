@@ -45,14 +45,25 @@ pub(super) fn normalise(kind: &IdentifierType, country: &str, value: &str) -> Re
     if value.chars().any(is_control) {
         return Err(Refusal::Control);
     }
+    if value.is_ascii() && matches!(kind.kind, IdentifierKind::UserId | IdentifierKind::Device | IdentifierKind::Custom) {
+        // ASCII is in NFC as it stands, and its small letters are found without a second copy: nearly every event has such an ID.
+        return if is_blocked(kind, value) { Err(Refusal::Blocked) } else { Ok(value.to_owned()) };
+    }
     let form = match kind.kind {
         IdentifierKind::Email => email(value)?,
         IdentifierKind::Phone => phone(value, country)?,
         IdentifierKind::LoyaltyCard => card(value)?,
         IdentifierKind::UserId | IdentifierKind::Device | IdentifierKind::Custom => value.nfc().collect(),
     };
-    let small = form.to_lowercase();
-    if kind.blocked.contains(&small) { Err(Refusal::Blocked) } else { Ok(form) }
+    if is_blocked(kind, &form) { Err(Refusal::Blocked) } else { Ok(form) }
+}
+
+/// Whether the policy says that the value names nobody. Its list is in small letters.
+fn is_blocked(kind: &IdentifierType, form: &str) -> bool {
+    if form.is_ascii() {
+        return kind.blocked.iter().any(|blocked| blocked.eq_ignore_ascii_case(form));
+    }
+    kind.blocked.contains(&form.to_lowercase())
 }
 
 /// Characters that have no business in a value, and those that change how it is read.
