@@ -49,6 +49,13 @@ impl Cache {
         }
     }
 
+    /// Forgets a key.
+    pub(super) fn remove(&self, subject: SubjectId) {
+        if let Some(shard) = self.shard(subject) {
+            shard.lock().remove(subject);
+        }
+    }
+
     /// By the last byte; the table inside hashes by the first eight.
     fn shard(&self, subject: SubjectId) -> Option<&Mutex<Shard>> {
         let [.., last] = subject.0;
@@ -91,6 +98,24 @@ impl Shard {
         let Ok(at) = u32::try_from(at) else { return };
         let slots = &self.slots;
         self.table.insert_unique(hash(subject), at, |&at| slot(slots, at).map_or(0, |s| hash(s.subject)));
+    }
+
+    fn remove(&mut self, subject: SubjectId) {
+        let Some(at) = self.place(subject) else { return };
+        if let Ok(entry) = self.table.find_entry(hash(subject), |&other| other as usize == at) {
+            entry.remove();
+        }
+        self.slots.swap_remove(at);
+        // The last slot has moved here.
+        let moved = self.slots.len();
+        if let (Some(slot), Ok(now)) = (self.slots.get(at), u32::try_from(at))
+            && let Some(place) = self.table.find_mut(hash(slot.subject), |&other| other as usize == moved)
+        {
+            *place = now;
+        }
+        if self.hand >= self.slots.len() {
+            self.hand = 0;
+        }
     }
 
     /// The next slot that was not used since the hand came by last.

@@ -1,6 +1,6 @@
 //! The records that bind a store to its keys: a fingerprint of each key, sealed under the master key.
 
-use super::{DOMAIN_NAME_BYTES_MAX, Domain, Error, Secret, Vault};
+use super::{DOMAIN_NAME_BYTES_MAX, DataKey, Domain, Error, Secret, Vault};
 use crate::store::{self, Batch, Store};
 
 /// `M ‖ this` → the fingerprint of the index key.
@@ -15,20 +15,22 @@ pub(super) fn is_there(store: &Store) -> Result<bool, Error> {
     Ok(store.get(INDEX)?.is_some())
 }
 
+/// The key file that does not fit the store, if one does not.
+pub(super) fn fits(store: &Store, check: &DataKey, index: &Secret) -> Result<Option<&'static str>, Error> {
+    let Some(sealed) = store.get(INDEX)? else { return Ok(None) };
+    match check.open(INDEX, &sealed) {
+        Ok(stored) if stored == fingerprint(index)?.bytes() => Ok(None),
+        Ok(_) => Ok(Some("index.key")),
+        Err(Error::Unreadable) => Ok(Some("master.key")),
+        Err(error) => Err(error),
+    }
+}
+
 impl Vault {
-    /// Binds a new store to its keys; refuses one that is bound to others.
+    /// Binds a new store to its keys.
     pub(super) fn bind(&self, index: &Secret) -> Result<(), Error> {
-        match self.store.get(INDEX)? {
-            None => self.put_check(INDEX, index)?,
-            Some(sealed) => {
-                let stored = self.check.open(INDEX, &sealed).map_err(|error| {
-                    let foreign = matches!(error, Error::Unreadable);
-                    if foreign { Error::OtherKeys { path: self.folder.path("master.key") } } else { error }
-                })?;
-                if stored != fingerprint(index)?.bytes() {
-                    return Err(Error::OtherKeys { path: self.folder.path("index.key") });
-                }
-            }
+        if !is_there(&self.store)? {
+            self.put_check(INDEX, index)?;
         }
         self.bind_domains()
     }

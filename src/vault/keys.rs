@@ -30,12 +30,22 @@ impl Secret {
         &self.0
     }
 
+    /// The same bytes once more. Spelt out, because every copy is one more to be wiped.
+    pub(super) fn again(&self) -> Self {
+        Self::new(*self.0)
+    }
+
     /// An independent key for one use (HKDF-SHA-256, RFC 5869; no salt, the label as info).
     pub(super) fn derive(&self, label: &'static str) -> Result<Self, Error> {
+        self.derive_for(&[label.as_bytes()])
+    }
+
+    /// The same for one use by one holder, which the parts name together. Invariant: only the last part varies in length.
+    pub(super) fn derive_for(&self, parts: &[&[u8]]) -> Result<Self, Error> {
         let mut out = Zeroizing::new([0_u8; 32]);
         hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
             .extract(self.bytes())
-            .expand(&[label.as_bytes()], hkdf::HKDF_SHA256)
+            .expand(parts, hkdf::HKDF_SHA256)
             .and_then(|material| material.fill(out.as_mut_slice()))
             .map_err(|ring::error::Unspecified| Error::Unreadable)?;
         Ok(Self(out))
@@ -88,10 +98,7 @@ impl Folder {
         let secret = Secret::random(chance)?;
         let path = self.path(name);
         let parent = path.parent().unwrap_or(&self.0);
-        if !parent.exists() {
-            fs::DirBuilder::new().mode(0o700).create(parent).map_err(|e| self.io(name, e))?;
-            sync_folder(&self.0).map_err(|e| self.io(name, e))?;
-        }
+        make_folder(parent).map_err(|e| self.io(name, e))?;
         self.write(&path, &secret).map_err(|e| self.io(name, e))?;
         Ok(secret)
     }
@@ -122,12 +129,21 @@ impl Folder {
     }
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
+/// Makes a folder that only its owner may enter, if it is not there, so that it survives a power cut.
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().mode(0o700).create(path)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     fs::File::open(path)?.sync_all()
 }
 
 /// Refuses a file or folder that others may read or write.
-fn only_ours(path: &Path) -> Result<(), Error> {
+pub(super) fn only_ours(path: &Path) -> Result<(), Error> {
     let meta = fs::metadata(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
     let mode = meta.permissions().mode() & 0o777;
     if mode & 0o077 == 0 {

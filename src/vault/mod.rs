@@ -1,13 +1,15 @@
 //! The vault: the only room that sees a plaintext key.
 //!
-//! Every personal byte is stored sealed (AES-256-GCM) under the random data key of its subject; data keys are stored
-//! wrapped by the master key, which lies in the key folder and nowhere else. The vault also makes the blind form of
+//! Every personal byte is stored sealed (AES-256-GCM) under a random data key of its subject, one per retention class; data keys
+//! lie in a tree whose root is overwritten when one of them is shredded. The vault also makes the blind form of
 //! identifiers, which cannot be reversed or guessed without the index key, and the customer IDs of each pseudonymisation
 //! domain (EDPB Guidelines 01/2025; pairwise pseudonymous identifiers, `OpenID` Connect Core 8.1).
 //!
 //! **Promises**
 //! - What was sealed for one subject and place opens for no other: the caller's associated data binds it.
 //! - Data and keys that do not belong together are refused at start, not found out later.
+//! - What was sealed under a shredded key is noise: in the store, in what the disk keeps of older versions, and in every copy of
+//!   the data folder, even for somebody who has all of today's keys.
 //! - A key is in the cache only if it is stored; key bytes are wiped on drop and have no debug form. What `ring` and `aes`
 //!   keep of the few keys that live as long as the process is outside of that.
 //! - Nonces come from the operating system alone, never from seeded chance.
@@ -18,8 +20,9 @@ mod cache;
 mod check;
 mod domain;
 mod keys;
+mod place;
 mod seal;
-mod wrapped;
+mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -39,11 +42,27 @@ use crate::id::{Blind, SubjectId};
 use crate::store::{self, Batch, Store};
 use cache::Cache;
 use keys::{Folder, Secret};
+use place::{Place, Places};
+use tree::Tree;
 
 /// How many unwrapped data keys stay in memory: about 90 MB if all places are taken.
 pub const CACHED_KEYS_MAX: usize = 1_000_000;
 /// The longest name of a domain.
 const DOMAIN_NAME_BYTES_MAX: usize = 40;
+
+/// How many subjects are shredded in one commit.
+const SHRED_AT_ONCE: usize = 256;
+/// How often shredding starts over because somebody gave the subject another key meanwhile.
+const SHRED_TRIES: usize = 8;
+
+/// Why something is kept: what a duty keeps has another key than the rest, so that the rest can be erased without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Class(pub u8);
+
+impl Class {
+    /// Kept for the purposes that people agreed to; erased when they ask.
+    pub const STANDARD: Self = Self(0);
+}
 
 /// What can go wrong in the vault.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +90,14 @@ pub enum Error {
     /// The store holds sealed data but not the record that binds it to its keys.
     #[error("the store holds sealed data but no record of its keys: it is damaged")]
     CheckMissing,
+    /// The root of the key tree has moved on since these data were written.
+    #[error(
+        "these data are older than {path:?}: somebody was erased since they were copied; restore data and key folder from the same backup"
+    )]
+    RootGone {
+        /// The root.
+        path: PathBuf,
+    },
     /// A key file or the key folder can be read by others.
     #[error("{path:?} is open to other users (mode {mode:o}); close it with: chmod {cure:o} {path:?}")]
     OpenToOthers {
@@ -111,8 +138,7 @@ pub struct Vault {
     store: Store,
     chance: Chance,
     folder: Folder,
-    /// Wraps data keys.
-    wrap: DataKey,
+    tree: Arc<Tree>,
     /// Seals the records that bind the store to its keys.
     check: DataKey,
     blind: hmac::Key,
@@ -140,14 +166,19 @@ impl Vault {
     pub fn open_with_room(keys: &Path, store: &Store, chance: &Chance, cached_keys: usize) -> Result<Self, Error> {
         let folder = Folder::open(keys)?;
         let known = check::is_there(store)?;
-        if !known && wrapped::any(store)? {
+        if !known && place::any(store)? {
             return Err(Error::CheckMissing);
         }
         let master = key_or_new(&folder, "master.key", known, chance)?;
         let index = key_or_new(&folder, "index.key", known, chance)?;
+        let check = DataKey::new(master.derive("pforte/v1/check")?);
+        let fits = check::fits(store, &check, &index)?;
+        fits.map_or(Ok(()), |file| Err(Error::OtherKeys { path: folder.path(file) }))?;
+        let wrap = DataKey::new(master.derive("pforte/v1/root")?);
+        let tree = Arc::new(Tree::open(store, &folder.path("roots"), wrap, chance)?);
         let vault = Self {
-            wrap: DataKey::new(master.derive("pforte/v1/data-keys")?),
-            check: DataKey::new(master.derive("pforte/v1/check")?),
+            tree,
+            check,
             blind: index.derive("pforte/v1/blind")?.hmac(),
             mac: index.derive("pforte/v1/mac")?.hmac(),
             store: store.clone(),
@@ -182,33 +213,112 @@ impl Vault {
         cut(&mac.sign())
     }
 
-    /// Makes the data key of a new subject; its wrapped form goes into the caller's batch, which conflicts if the subject
-    /// has one already. What the caller seals with it must be in the same batch or a later one.
+    /// Makes the first data key of a new subject, [`Class::STANDARD`]; where it lies goes into the caller's batch, which conflicts
+    /// if the subject has one already. What the caller seals with it must be in the same batch or a later one.
     ///
     /// # Errors
-    /// [`Error::Chance`] without randomness.
+    /// [`Error::Chance`] without randomness, and what the store says when new keys have to be made.
     pub fn create(&self, subject: SubjectId, batch: &mut Batch) -> Result<Arc<DataKey>, Error> {
-        let secret = Secret::random(&self.chance)?;
-        let sealed = self.wrap.seal(&wrap_aad(subject), secret.bytes())?;
-        wrapped::put(batch, subject, sealed);
+        let (place, secret) = self.tree.take()?;
+        place::put_new(batch, subject, Class::STANDARD, place);
         // Not into the cache: whether it will be durable is not known yet.
-        Ok(Arc::new(DataKey::new(secret)))
+        data_key(&secret, subject, Class::STANDARD)
     }
 
-    /// The data key of a subject.
+    /// The data key of a subject for a further class, made if it is not there; the batch then conflicts if somebody else makes
+    /// one at the same time.
     ///
     /// # Errors
-    /// [`Error::Shredded`] if there is none, [`Error::Unreadable`] if the wrapped key was tampered with.
+    /// [`Error::Shredded`] if the subject has no key at all, and as for [`Vault::create`].
+    pub fn create_class(&self, subject: SubjectId, class: Class, batch: &mut Batch) -> Result<Arc<DataKey>, Error> {
+        let mut places = Places::find(&self.store, subject)?.ok_or(Error::Shredded)?;
+        if let Some(place) = places.get(class) {
+            return self.tree.with(place, |secret| data_key(secret, subject, class))?;
+        }
+        let (place, secret) = self.tree.take()?;
+        places.add(class, place);
+        places.put(batch, subject);
+        data_key(&secret, subject, class)
+    }
+
+    /// The data key of a subject, [`Class::STANDARD`].
+    ///
+    /// # Errors
+    /// [`Error::Shredded`] if there is none (any more), [`Error::Unreadable`] if the tree was tampered with.
     pub fn key(&self, subject: SubjectId) -> Result<Arc<DataKey>, Error> {
         if let Some(key) = self.cache.find(subject) {
             return Ok(key);
         }
-        let sealed = wrapped::find(&self.store, subject)?.ok_or(Error::Shredded)?;
-        let bytes = zeroize::Zeroizing::new(self.wrap.open(&wrap_aad(subject), &sealed)?);
-        let bytes: &[u8; 32] = bytes.as_slice().try_into().map_err(|std::array::TryFromSliceError { .. }| Error::Unreadable)?;
-        let key = Arc::new(DataKey::new(Secret::new(*bytes)));
-        self.cache.insert(subject, Arc::clone(&key));
-        Ok(key)
+        self.find_key(subject, Class::STANDARD, |key| self.cache.insert(subject, Arc::clone(key)))
+    }
+
+    /// The data key of a subject for what is kept for this class.
+    ///
+    /// # Errors
+    /// As for [`Vault::key`].
+    pub fn class_key(&self, subject: SubjectId, class: Class) -> Result<Arc<DataKey>, Error> {
+        if class == Class::STANDARD { self.key(subject) } else { self.find_key(subject, class, |_| {}) }
+    }
+
+    fn find_key(&self, subject: SubjectId, class: Class, found: impl Fn(&Arc<DataKey>)) -> Result<Arc<DataKey>, Error> {
+        let place = || Ok::<_, Error>(Places::find(&self.store, subject)?.and_then(|places| places.get(class)));
+        let open = |place: Place| {
+            // `found` is called while the tree cannot forget the key: what is shredded is never cached afterwards.
+            self.tree.with(place, |secret| data_key(secret, subject, class).inspect(&found))?
+        };
+        match open(place()?.ok_or(Error::Shredded)?) {
+            // It was shredded between the two looks.
+            Err(Error::Unreadable) if place()?.is_none() => Err(Error::Shredded),
+            opened => opened,
+        }
+    }
+
+    /// Shreds data keys: afterwards nobody can read what was sealed under them, not even with all keys of today and all copies of
+    /// the data folder. Keys that are not there are passed over. Takes milliseconds; blocks.
+    ///
+    /// # Errors
+    /// What the disk says. Keys before the failure are shredded; calling it again completes the rest.
+    pub fn shred(&self, keys: &[(SubjectId, Class)]) -> Result<usize, Error> {
+        self.tree.finish()?;
+        let mut wanted = Vec::with_capacity(keys.len());
+        for (subject, class) in keys {
+            let place = Places::find(&self.store, *subject)?.and_then(|places| places.get(*class));
+            wanted.extend(place.map(|place| (place, *subject, *class)));
+        }
+        // Neighbours in one shard go in one commit.
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.chunks(SHRED_AT_ONCE).try_for_each(|some| self.shred_some(some))?;
+        Ok(wanted.len())
+    }
+
+    fn shred_some(&self, keys: &[(Place, SubjectId, Class)]) -> Result<(), Error> {
+        let mut tries = 0;
+        loop {
+            match self.try_shred(keys) {
+                Err(Error::Store(store::Error::Conflict)) if tries < SHRED_TRIES => tries += 1,
+                done => return done,
+            }
+        }
+    }
+
+    fn try_shred(&self, keys: &[(Place, SubjectId, Class)]) -> Result<(), Error> {
+        let mut records: HashMap<SubjectId, Places> = HashMap::new();
+        let mut places = Vec::with_capacity(keys.len());
+        for (_, subject, class) in keys {
+            let held = match records.remove(subject) {
+                Some(held) => Some(held),
+                None => Places::find(&self.store, *subject)?,
+            };
+            let Some(mut held) = held else { continue };
+            places.extend(held.get(*class));
+            held.remove(*class);
+            records.insert(*subject, held);
+        }
+        let mut batch = Batch::default();
+        let gone: Vec<SubjectId> = records.keys().copied().collect();
+        records.into_iter().for_each(|(subject, held)| held.put(&mut batch, subject));
+        self.tree.erase(&places, batch, || gone.iter().for_each(|subject| self.cache.remove(*subject)))
     }
 
     /// The pseudonymisation domain with this name; its key is made when it is first asked for.
@@ -229,6 +339,12 @@ impl Vault {
     }
 }
 
+impl Drop for Vault {
+    fn drop(&mut self) {
+        self.tree.rest();
+    }
+}
+
 fn key_or_new(folder: &Folder, name: &str, known: bool, chance: &Chance) -> Result<Secret, Error> {
     match folder.read(name)? {
         Some(secret) => Ok(secret),
@@ -237,11 +353,9 @@ fn key_or_new(folder: &Folder, name: &str, known: bool, chance: &Chance) -> Resu
     }
 }
 
-fn wrap_aad(subject: SubjectId) -> [u8; 24] {
-    let mut out = *b"data-key\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-    let (_, tail) = out.split_at_mut(8);
-    tail.copy_from_slice(&subject.0);
-    out
+/// The key that lies in a place, bound to its holder: in anybody else's hands the same place gives another key.
+fn data_key(secret: &Secret, subject: SubjectId, class: Class) -> Result<Arc<DataKey>, Error> {
+    Ok(Arc::new(DataKey::new(secret.derive_for(&[b"pforte/v1/data-key", &subject.0, &[class.0]])?)))
 }
 
 fn cut(tag: &hmac::Tag) -> [u8; 16] {

@@ -70,15 +70,18 @@ fn equal_texts_seal_differently() {
 }
 
 #[test]
-fn a_wrapped_key_cannot_be_given_to_somebody_else() {
+fn a_place_in_the_key_tree_cannot_be_given_to_somebody_else() {
     let house = House::new();
-    let ((a, _), (b, _)) = (house.subject(1), house.subject(2));
+    let ((a, mine), (b, theirs_key)) = (house.subject(1), house.subject(2));
     let place = |s: SubjectId| [&[b'K'][..], &s.0].concat();
     let theirs = house.store.get(&place(b)).unwrap().unwrap();
     let mut batch = Batch::default();
     batch.put(place(a), theirs);
     house.store.commit_blocking(batch).unwrap();
-    assert!(matches!(house.again().unwrap().key(a), Err(Error::Unreadable)));
+    let stolen = house.again().unwrap().key(a).unwrap();
+    for key in [mine, theirs_key] {
+        assert!(stolen.open(b"", &key.seal(b"", b"Erika").unwrap()).is_err(), "the key of another holder was handed out");
+    }
 }
 
 #[test]
