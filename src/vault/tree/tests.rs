@@ -29,7 +29,8 @@ struct House {
 impl House {
     fn open(folder: &Path) -> Result<Self, Error> {
         let store = Store::open(&folder.join("data"), &Options { cache_bytes: 1 << 20, ..Options::default() })?;
-        let vault = Vault::open(&folder.join("keys"), &store, &Chance::system())?;
+        // Closing gives the folder free again, whoever still holds on to the store.
+        let vault = Vault::open(&folder.join("keys"), &store, &Chance::system()).inspect_err(|_| store.close().unwrap())?;
         Ok(Self { folder: folder.to_owned(), store, vault, sealed: BTreeMap::new() })
     }
 
