@@ -13,6 +13,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
@@ -29,6 +30,8 @@ pub use standing::Standing;
 
 /// How often a commit is tried again when somebody else decided for the same person at the same moment.
 const TRIES_MAX: u32 = 64;
+/// How long to wait for somebody's erasure to be over before their identifiers count as a new person's.
+const ERASED_PAUSE: Duration = Duration::from_millis(5);
 /// How many records are read at a time.
 const PAGE: usize = 512;
 /// How far joining follows links.
@@ -67,6 +70,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether somebody who is concerned was erased meanwhile.
+    #[must_use]
+    pub const fn is_shredded(&self) -> bool {
+        match self {
+            Self::Vault(vault::Error::Shredded) => true,
+            Self::Identity(error) => error.is_shredded(),
+            _ => false,
+        }
+    }
+
     /// Whether the gateway simply has too much to do.
     #[must_use]
     pub const fn is_busy(&self) -> bool {
@@ -209,36 +222,47 @@ impl Consents {
         let decided = self.decision(&order)?;
         let mut tries = 0;
         loop {
-            let mut batch = Batch::default();
-            let context = Admission { vault: &self.vault, policy: &order.policy, chance: &self.chance, at: order.at };
-            let plan = self.directory.admit(&order.identifiers, &context, &mut batch)?;
-            let mut owners: Vec<SubjectId> = plan.owners().to_vec();
-            let by_owner: Vec<(SubjectId, Blind)> =
-                owners.iter().copied().zip(order.identifiers.iter().map(|i| i.blind)).collect();
-            owners.sort_unstable();
-            owners.dedup();
-            let mut folded = Vec::with_capacity(owners.len());
-            let mut recorded = decided.clone();
-            for owner in owners {
-                let own: Vec<Blind> = by_owner.iter().filter(|(o, _)| *o == owner).map(|(_, b)| *b).collect();
-                let key = plan.data_key(owner).map_or_else(|| self.vault.key(owner), Ok)?;
-                let (decision, record) = self.fold(&key, owner, Decision { identifiers: own, ..decided.clone() }, &mut batch)?;
-                recorded.states.extend(decision.states);
-                folded.push((owner, record));
+            match self.try_record(&order, &decided).await {
+                Err(Error::Store(store::Error::Conflict)) if tries < TRIES_MAX => {}
+                // Whoever it was is being erased at this moment; from here on it is a new person who decides.
+                Err(error) if error.is_shredded() && tries < TRIES_MAX => tokio::time::sleep(ERASED_PAUSE).await,
+                done => return done,
             }
-            if let Some((stream, entry)) = &order.mark {
-                batch.append(*stream, entry);
-            }
-            match self.store.commit(batch).await {
-                Ok(_) => {
-                    self.directory.learn(&plan);
-                    self.learn(&folded, &order.policy);
-                    return Ok(Recorded { decision: recorded });
-                }
-                Err(store::Error::Conflict) if tries < TRIES_MAX => tries += 1,
-                Err(error) => return Err(error.into()),
-            }
+            tries += 1;
         }
+    }
+
+    async fn try_record(&self, order: &Order, decided: &Decision) -> Result<Recorded, Error> {
+        let mut batch = Batch::default();
+        let context = Admission { vault: &self.vault, policy: &order.policy, chance: &self.chance, at: order.at };
+        let plan = self.directory.admit(&order.identifiers, &context, &mut batch)?;
+        let mut owners: Vec<SubjectId> = plan.owners().to_vec();
+        let by_owner: Vec<(SubjectId, Blind)> =
+            owners.iter().copied().zip(order.identifiers.iter().map(|i| i.blind)).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        let mut folded = Vec::with_capacity(owners.len());
+        let mut recorded = decided.clone();
+        for owner in owners {
+            let own: Vec<Blind> = by_owner.iter().filter(|(o, _)| *o == owner).map(|(_, b)| *b).collect();
+            let key = match plan.data_key(owner) {
+                Some(fresh) => fresh,
+                None => {
+                    self.vault.check_unchanged(owner, &mut batch)?;
+                    self.vault.key(owner)?
+                }
+            };
+            let (decision, record) = self.fold(&key, owner, Decision { identifiers: own, ..decided.clone() }, &mut batch)?;
+            recorded.states.extend(decision.states);
+            folded.push((owner, record));
+        }
+        if let Some((stream, entry)) = &order.mark {
+            batch.append(*stream, entry);
+        }
+        self.store.commit(batch).await?;
+        self.directory.learn(&plan);
+        self.learn(&folded, &order.policy);
+        Ok(Recorded { decision: recorded })
     }
 
     /// Adds a decision to what stands for one owner, and puts both into the batch. Whoever else decides for the same
@@ -345,6 +369,29 @@ impl Consents {
             for (place, Sealed(sealed)) in &page {
                 all.push(serde_json::from_slice(&key.open(&aad(b"decision", subject, place.number), sealed)?)?);
             }
+        }
+    }
+
+    /// Puts into the batch that everything a subject decided goes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn forget(&self, subject: SubjectId, batch: &mut Batch) -> Result<(), Error> {
+        STANDING.delete(batch, &SubjectKey(subject));
+        let mut after = None;
+        loop {
+            let page = DECISIONS.scan(&self.store, &subject.0, after.as_ref(), PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(*last);
+            page.iter().for_each(|(key, _)| DECISIONS.delete(batch, key));
+        }
+    }
+
+    /// Takes over that a subject's decisions are gone. Invariant: the directory still knows the subject.
+    pub fn forgotten(&self, subject: SubjectId) {
+        if let Some(reference) = self.directory.find(subject) {
+            let nodes = self.directory.nodes_of(reference);
+            self.memory.write().remove(reference, &nodes);
         }
     }
 

@@ -111,6 +111,16 @@ impl Memory {
         }
     }
 
+    /// Forgets what stands for a subject and its identifiers.
+    pub(super) fn remove(&mut self, subject: SubjectRef, nodes: &[NodeRef]) {
+        put(&mut self.subjects, index(subject.0), Cell::EMPTY);
+        self.subject_ends.remove(&subject.0);
+        for node in nodes {
+            put(&mut self.nodes, index(node.0), Cell::EMPTY);
+            self.node_ends.remove(&node.0);
+        }
+    }
+
     /// What holds for an event with these identifiers.
     pub(super) fn combine(&self, resolved: &Resolved, at: Millis) -> Standing {
         let mut standing = Standing::default();

@@ -23,6 +23,7 @@ pub mod http;
 mod judge;
 mod lanes;
 mod parked;
+pub mod recipients;
 mod record;
 mod retire;
 mod shared;
@@ -52,6 +53,7 @@ use crate::vault::{self, Vault};
 
 pub use count::Figures;
 pub use dead::{DeadLetter, Replayed};
+pub use record::Received;
 use shared::Shared;
 
 /// How many entries a worker holds in memory at most.
@@ -170,6 +172,8 @@ struct Control {
     wake: Notify,
     /// Counts up with every [`Forwarder::drain`].
     asked: AtomicU64,
+    /// Counts up with every [`Forwarder::fence`].
+    fence: AtomicU64,
     /// Subjects that dead letters were put back for.
     replayed: Mutex<Vec<SubjectId>>,
 }
@@ -181,6 +185,8 @@ struct Running {
     counter: Arc<count::Counter>,
     /// The last `asked` for which nothing was due any more; `u64::MAX` when the worker has ended.
     settled: watch::Receiver<u64>,
+    /// The last `fence` after which a step was begun; `u64::MAX` when the worker has ended.
+    fenced: watch::Receiver<u64>,
 }
 
 /// The way out, running.
@@ -232,6 +238,7 @@ impl Forwarder {
         let control = Arc::new(Control::default());
         let counter = Arc::new(count::Counter::default());
         let (settle, settled) = watch::channel(0);
+        let (pass, fenced) = watch::channel(0);
         let cursor = self.core.shared.enter(&self.core.store, &destination.id)?;
         let seat = worker::Seat {
             core: Arc::clone(&self.core),
@@ -240,11 +247,12 @@ impl Forwarder {
             control: Arc::clone(&control),
             counter: Arc::clone(&counter),
             settle,
+            pass,
             stop: self.stop.subscribe(),
             running: Arc::clone(&self.running),
         };
         std::thread::Builder::new().name(format!("to-{}", destination.id)).spawn(move || worker::run(seat))?;
-        Ok(Running { id: destination.id.clone(), control, counter, settled })
+        Ok(Running { id: destination.id.clone(), control, counter, settled, fenced })
     }
 
     /// Waits until nothing is due: everything in the outbox was dealt with, or waits for a later time. For tests and for
@@ -263,6 +271,25 @@ impl Forwarder {
         for (asked, mut settled) in asked {
             // The worker has ended if this fails.
             drop(settled.wait_for(|s| *s >= asked).await);
+        }
+    }
+
+    /// Waits until everything that was decided before has left or stayed: from here on every send was decided after the call. A
+    /// request that is on the wire is waited for, at most as long as a destination may take to answer.
+    pub async fn fence(&self) {
+        let asked: Vec<(u64, watch::Receiver<u64>)> = self
+            .running
+            .lock()
+            .iter()
+            .map(|r| {
+                let asked = r.control.fence.fetch_add(1, Ordering::SeqCst) + 1;
+                r.control.wake.notify_one();
+                (asked, r.fenced.clone())
+            })
+            .collect();
+        for (asked, mut fenced) in asked {
+            // The worker has ended if this fails.
+            drop(fenced.wait_for(|f| *f >= asked).await);
         }
     }
 

@@ -1,4 +1,5 @@
-//! What dispatch keeps: how far each destination is (C), what waits for a second try (P), what was given up (X).
+//! What dispatch keeps: how far each destination is (C), what waits for a second try (P), what was given up (X),
+//! and who received what of whom (R).
 
 use super::WINDOW_MAX;
 use crate::clock::Millis;
@@ -12,6 +13,56 @@ pub(super) const CURSORS: Table<Name, Cursor> = Table::new(b'C', "forward cursor
 pub(super) const PARKED: Table<ParkedKey, Parked> = Table::new(b'P', "parked events");
 /// Events that were given up.
 pub(super) const DEAD: Table<DeadId, Dead> = Table::new(b'X', "dead letters");
+
+/// Who received something of whom: what GDPR Art. 15(1)(c), 17(2) and 19 ask for.
+pub(super) const RECIPIENTS: Table<ReceivedKey, Received> = Table::new(b'R', "recipients");
+
+/// A subject and the ID of a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ReceivedKey {
+    pub(super) subject: SubjectId,
+    pub(super) destination: String,
+}
+
+impl Key for ReceivedKey {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.subject.0);
+        out.extend_from_slice(self.destination.as_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (subject, destination) = bytes.split_first_chunk::<16>()?;
+        Some(Self { subject: SubjectId(*subject), destination: String::from_utf8(destination.to_vec()).ok()? })
+    }
+}
+
+/// What a destination received of a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// How many events it confirmed. After a crash a webhook may have got some of them twice; they count once.
+    pub events: u64,
+    /// When it confirmed the first.
+    pub first_at: Millis,
+    /// When it confirmed the latest.
+    pub last_at: Millis,
+}
+
+impl Record for Received {
+    const VERSION: u8 = 1;
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.events.to_be_bytes());
+        out.extend_from_slice(&self.first_at.to_be_bytes());
+        out.extend_from_slice(&self.last_at.to_be_bytes());
+    }
+
+    fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
+        let (events, rest) = bytes.split_first_chunk::<8>().filter(|_| version == Self::VERSION)?;
+        let (first_at, rest) = millis(rest)?;
+        let (last_at, []) = millis(rest)? else { return None };
+        Some(Self { events: u64::from_be_bytes(*events), first_at, last_at })
+    }
+}
 
 /// A place in the outbox: a chunk, and an entry in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -14,6 +14,7 @@ use super::judge::Target;
 use super::parked::Waiting;
 use super::record::{CURSORS, Cursor, Name, Place};
 use super::window::Window;
+use super::recipients;
 use super::{Control, Core, Fault, Running, WINDOW_MAX, backoff, retire};
 use crate::clock::Millis;
 use crate::outbox;
@@ -43,6 +44,7 @@ pub(super) struct Seat {
     pub(super) control: Arc<Control>,
     pub(super) counter: Arc<Counter>,
     pub(super) settle: watch::Sender<u64>,
+    pub(super) pass: watch::Sender<u64>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) running: Arc<Mutex<Vec<Running>>>,
 }
@@ -104,12 +106,13 @@ struct Worker {
 
 /// The thread of a worker.
 pub(super) fn run(seat: Seat) {
-    let Seat { core, id, cursor, control, counter, settle, stop, running } = seat;
+    let Seat { core, id, cursor, control, counter, settle, pass, stop, running } = seat;
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, destination = id, "a worker does not start");
             settle.send_replace(u64::MAX);
+            pass.send_replace(u64::MAX);
             return;
         }
     };
@@ -130,19 +133,22 @@ pub(super) fn run(seat: Seat) {
         stop,
     };
     loop {
-        let end = runtime.block_on(worker.run(&settle));
+        let end = runtime.block_on(worker.run(&settle, &pass));
         if end == End::Stopped || worker.leave(&running) {
             break;
         }
     }
     settle.send_replace(u64::MAX);
+    pass.send_replace(u64::MAX);
 }
 
 impl Worker {
-    async fn run(&mut self, settle: &watch::Sender<u64>) -> End {
+    async fn run(&mut self, settle: &watch::Sender<u64>, pass: &watch::Sender<u64>) -> End {
         let mut newest = self.core.store.watch(outbox::STREAM);
         loop {
             let asked = self.control.asked.load(Ordering::SeqCst);
+            // Nothing is under way here: what the last step decided is settled.
+            pass.send_replace(self.control.fence.load(Ordering::SeqCst));
             newest.mark_unchanged();
             if *self.stop.borrow() {
                 self.save().await;
@@ -344,10 +350,11 @@ impl Worker {
 
     /// Stores how far the destination is, and what changed; memory learns it when it is durable.
     async fn settle(&mut self, policy: &Policy, changes: Changes) -> Result<Vec<Position>, Fault> {
-        let Changes { mut batch, done, parked, buried, memo, figures } = changes;
+        let Changes { mut batch, done, parked, buried, memo, figures, delivered } = changes;
         let (next, ahead) = self.window.front_after(&done);
         let memo = memo.unwrap_or_else(|| self.memo.clone());
         CURSORS.put(&mut batch, &Name(self.id.clone()), &Cursor { next, ahead, memo: memo.clone() });
+        recipients::count(&self.core.store, &mut batch, &self.id, delivered, self.core.clock.now())?;
         let dropped = self.core.shared.drop_passed(policy, &self.id, next.chunk, &mut batch);
         let positions = self.core.store.commit(batch).await?;
         self.core.shared.moved(&self.id, next.chunk, dropped);

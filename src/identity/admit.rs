@@ -120,7 +120,10 @@ fn own(
     OWNERS.put(batch, &identifier.blind, &Owner { subject: holder.id, kind, day });
     let key = match plan.data_key(holder.id) {
         Some(fresh) => fresh,
-        None => context.vault.key(holder.id)?,
+        None => {
+            context.vault.check_unchanged(holder.id, batch)?;
+            context.vault.key(holder.id)?
+        }
     };
     let place = ValueKey { subject: holder.id, blind: identifier.blind };
     let sealed = key.seal(&value_aad(&place), identifier.value.as_bytes())?;

@@ -1,15 +1,15 @@
 //! The index of identifiers, in memory: read for every event, changed only by what is durable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use hashbrown::HashTable;
 use parking_lot::RwLock;
 
-use super::record::{LINKS, Link, OWNERS};
+use super::record::{LINKS, Link, OWNERS, VALUES};
 use super::{Error, Identifier, Known, NodeRef, Plan, Resolved, SubjectRef};
 use crate::id::{Blind, SubjectId};
 use crate::policy::{IdentifierKind, Policy};
-use crate::store::Store;
+use crate::store::{Batch, Store};
 
 /// How many records are read at a time.
 const PAGE: usize = 2048;
@@ -41,6 +41,8 @@ pub(super) struct Memory {
     links: HashMap<u32, Vec<u32>>,
     /// The other way round: who is linked to a subject.
     linkers: HashMap<u32, Vec<u32>>,
+    /// Subjects that were forgotten since the start: what was under way for them then must not bring them back.
+    gone: HashSet<SubjectId>,
 }
 
 /// How large the directory is.
@@ -124,7 +126,7 @@ impl Memory {
     }
 
     fn add_node(&mut self, blind: Blind, kind: u32, owner: SubjectId) {
-        if self.node(blind).is_some() {
+        if self.node(blind).is_some() || self.gone.contains(&owner) {
             return;
         }
         let owner = self.add_subject(owner);
@@ -134,6 +136,35 @@ impl Memory {
         subject.first = new;
         let nodes = &self.nodes;
         self.by_blind.insert_unique(hash(&blind.0), new, |i| nodes.get(at(*i)).map_or(0, |n| hash(&n.blind.0)));
+    }
+
+    /// Forgets a subject and its identifiers. Their numbers are not given out again before the next start.
+    fn remove(&mut self, id: SubjectId) {
+        self.gone.insert(id);
+        let Some(subject) = self.subject(id) else { return };
+        let nodes: Vec<u32> = self.nodes_of(subject).collect();
+        for node in nodes {
+            let Some(blind) = self.nodes.get(at(node)).map(|n| n.blind) else { continue };
+            if let Ok(entry) = self.by_blind.find_entry(hash(&blind.0), |i| *i == node) {
+                entry.remove();
+            }
+            for other in self.links.remove(&node).unwrap_or_default() {
+                if let Some(linkers) = self.linkers.get_mut(&other) {
+                    linkers.retain(|n| *n != node);
+                }
+            }
+        }
+        for node in self.linkers.remove(&subject).unwrap_or_default() {
+            if let Some(links) = self.links.get_mut(&node) {
+                links.retain(|s| *s != subject);
+            }
+        }
+        if let Ok(entry) = self.by_id.find_entry(hash(&id.0), |i| *i == subject) {
+            entry.remove();
+        }
+        if let Some(slot) = self.subjects.get_mut(at(subject)) {
+            *slot = Subject { id: SubjectId([0; 16]), first: END };
+        }
     }
 
     fn add_link(&mut self, link: Link) {
@@ -287,6 +318,39 @@ impl Directory {
         }
     }
 
+    /// Puts into the batch that everything about a subject goes: its identifiers, their values, and links from and to them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn forget(&self, store: &Store, subject: SubjectId, batch: &mut Batch) -> Result<(), Error> {
+        {
+            let memory = self.memory.read();
+            if let Some(known) = memory.subject(subject) {
+                for node in memory.nodes_of(known) {
+                    let Some(blind) = memory.nodes.get(at(node)).map(|n| n.blind) else { continue };
+                    OWNERS.delete(batch, &blind);
+                    memory.links(node).iter().for_each(|s| LINKS.delete(batch, &Link { blind, subject: memory.id(*s) }));
+                }
+                for node in memory.linkers.get(&known).map_or(&[][..], Vec::as_slice) {
+                    let Some(blind) = memory.nodes.get(at(*node)).map(|n| n.blind) else { continue };
+                    LINKS.delete(batch, &Link { blind, subject });
+                }
+            }
+        }
+        let mut after = None;
+        loop {
+            let page = VALUES.scan(store, &subject.0, after.as_ref(), PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(*last);
+            page.iter().for_each(|(key, _)| VALUES.delete(batch, key));
+        }
+    }
+
+    /// Takes over that a subject is gone for good.
+    pub fn forgotten(&self, subject: SubjectId) {
+        self.memory.write().remove(subject);
+    }
+
     /// How large it is.
     #[must_use]
     pub fn figures(&self) -> Figures {
@@ -295,8 +359,8 @@ impl Directory {
         let lists = memory.nodes.capacity() * size_of::<Node>() + memory.subjects.capacity() * size_of::<Subject>();
         let links: usize = memory.links.values().map(Vec::len).sum();
         Figures {
-            subjects: memory.subjects.len(),
-            identifiers: memory.nodes.len(),
+            subjects: memory.by_id.len(),
+            identifiers: memory.by_blind.len(),
             links,
             memory_bytes: tables + lists + links * 64,
         }

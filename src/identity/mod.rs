@@ -43,6 +43,14 @@ pub enum Error {
     Nobody,
 }
 
+impl Error {
+    /// Whether somebody who is concerned was erased meanwhile.
+    #[must_use]
+    pub const fn is_shredded(&self) -> bool {
+        matches!(self, Self::Vault(vault::Error::Shredded))
+    }
+}
+
 /// A typed value that points to a subject.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identifier {

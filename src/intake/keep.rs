@@ -58,6 +58,9 @@ enum Step {
     Busy(dedupe::Key),
 }
 
+/// How long to wait for somebody's erasure to be over.
+const ERASED_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+
 impl Intake {
     /// Keeps as many of `events` as one commit can hold and says how many those were; at least one.
     pub(super) async fn keep(&self, sender: Sender<'_>, events: &[Event<'_>], answer: &mut Answer) -> Result<usize, Error> {
@@ -73,7 +76,13 @@ impl Intake {
                 Ok((covered, Some(_))) => covered,
                 Err(error) => {
                     self.dedupe.settle(&attempt.claims, false);
-                    return Err(error);
+                    if !error.is_shredded() || tries >= TRIES_MAX {
+                        return Err(error);
+                    }
+                    // Somebody is being erased at this moment; who stated these identifiers is a new person from here on.
+                    tries += 1;
+                    tokio::time::sleep(ERASED_PAUSE).await;
+                    continue;
                 }
             };
             let Attempt { batch, plans, claims, tally, accepted, withheld, duplicates, writes, .. } = attempt;

@@ -63,6 +63,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether somebody who is concerned was erased meanwhile.
+    #[must_use]
+    pub const fn is_shredded(&self) -> bool {
+        match self {
+            Self::Vault(vault::Error::Shredded) => true,
+            Self::Identity(error) => error.is_shredded(),
+            Self::Consent(error) => error.is_shredded(),
+            Self::Vault(_) | Self::Store(_) => false,
+        }
+    }
+
     /// Whether the gateway simply has too much to do.
     #[must_use]
     pub const fn is_busy(&self) -> bool {

@@ -87,6 +87,11 @@ impl Index {
         self.heads.get(&subject).is_some_and(|head| *head >= self.front)
     }
 
+    /// Forgets where the events of a subject are.
+    pub(super) fn forget_subject(&mut self, subject: SubjectId) {
+        self.heads.remove(&subject);
+    }
+
     /// The place of an event; `None` if it has been dropped.
     pub(super) fn place(&self, number: u64) -> Option<Place> {
         let at = self.spans.partition_point(|s| s.first <= number).checked_sub(1)?;

@@ -107,6 +107,12 @@ pub struct Profiles {
 }
 
 impl Profiles {
+    /// Takes over that a subject is gone. What the store still holds of its events is sealed under a key that is no more, and goes
+    /// with its chunk.
+    pub fn forgotten(&self, subject: SubjectId) {
+        self.index.write().forget_subject(subject);
+    }
+
     /// Opens the profile store and builds its index.
     ///
     /// # Errors

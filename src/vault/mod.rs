@@ -273,6 +273,16 @@ impl Vault {
         }
     }
 
+    /// Makes the batch conflict if the subject's keys change before it is committed: what is sealed for somebody must not come
+    /// after they were erased.
+    ///
+    /// # Errors
+    /// [`Error::Shredded`] if the subject has no key.
+    pub fn check_unchanged(&self, subject: SubjectId, batch: &mut Batch) -> Result<(), Error> {
+        Places::find(&self.store, subject)?.ok_or(Error::Shredded)?.check(batch, subject);
+        Ok(())
+    }
+
     /// Shreds data keys: afterwards nobody can read what was sealed under them, not even with all keys of today and all copies of
     /// the data folder. Keys that are not there are passed over. Takes milliseconds; blocks.
     ///

@@ -49,6 +49,11 @@ impl Places {
         self.entries.push((class, place));
     }
 
+    /// The batch conflicts if the record does not stand any more as it was read.
+    pub(super) fn check(self, batch: &mut Batch, subject: SubjectId) {
+        batch.check_equals(key(subject), self.stored);
+    }
+
     /// Writes the record if it still stands as it was read.
     pub(super) fn put(self, batch: &mut Batch, subject: SubjectId) {
         batch.check_equals(key(subject), self.stored);

@@ -34,6 +34,8 @@ pub(super) struct Changes {
     pub(super) buried: u64,
     pub(super) memo: Option<Vec<u8>>,
     pub(super) figures: Figures,
+    /// Of whom the destination confirmed how many events.
+    pub(super) delivered: BTreeMap<SubjectId, u64>,
 }
 
 impl Changes {
@@ -102,6 +104,9 @@ impl Worker {
         for (number, fate) in &ran.fates {
             changes.count(*fate);
             let Some(item) = self.window.item(*number) else { continue };
+            if *fate == Fate::Delivered {
+                *changes.delivered.entry(item.subject).or_default() += 1;
+            }
             match fate {
                 Fate::Delivered | Fate::Withheld(_) | Fate::Gone => changes.done.push(*number),
                 Fate::Dead(reason) => {
@@ -230,6 +235,9 @@ impl Worker {
         for (number, fate) in &ran.fates {
             changes.count(*fate);
             let Some((key, item)) = rows.get_mut(*number) else { continue };
+            if *fate == Fate::Delivered {
+                *changes.delivered.entry(item.subject).or_default() += 1;
+            }
             // Whatever is behind one that was dealt with is due at once.
             let (took, due_at) = moved.entry(key.subject).or_insert((0, at));
             let dead = match fate {

@@ -1,0 +1,65 @@
+//! Who received what of whom, and forgetting it.
+
+use std::collections::BTreeMap;
+
+use super::record::{DEAD, RECIPIENTS, Received, ReceivedKey, entry};
+use crate::clock::Millis;
+use crate::id::SubjectId;
+use crate::store::{self, Batch, Store};
+
+/// How many records are read at a time.
+const PAGE: usize = 256;
+
+/// What each destination has received of a subject, by the destination's ID. Destinations that the policy no longer has are named
+/// as well.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn of(store: &Store, subject: SubjectId) -> Result<BTreeMap<String, Received>, store::Error> {
+    let (mut all, mut after) = (BTreeMap::new(), None);
+    loop {
+        let page = RECIPIENTS.scan(store, &subject.0, after.as_ref(), PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(all) };
+        after = Some(last.clone());
+        all.extend(page.into_iter().map(|(key, received)| (key.destination, received)));
+    }
+}
+
+/// Puts into the batch that nothing of a subject waits any more as a dead letter, and that nobody received anything of it. Other
+/// events that wait go by themselves: they do not open any more.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn forget(store: &Store, subject: SubjectId, batch: &mut Batch) -> Result<(), store::Error> {
+    for destination in of(store, subject)?.into_keys() {
+        RECIPIENTS.delete(batch, &ReceivedKey { subject, destination });
+    }
+    let mut after = None;
+    loop {
+        let page = DEAD.scan(store, &[], after.as_ref(), PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = Some(*last);
+        for (id, dead) in &page {
+            if entry(&dead.entry).is_some_and(|entry| entry.subject == subject) {
+                DEAD.delete(batch, id);
+            }
+        }
+    }
+}
+
+/// Counts events that a destination confirmed, in the commit that moves its cursor.
+pub(super) fn count(
+    store: &Store,
+    batch: &mut Batch,
+    destination: &str,
+    delivered: BTreeMap<SubjectId, u64>,
+    at: Millis,
+) -> Result<(), store::Error> {
+    for (subject, events) in delivered {
+        let key = ReceivedKey { subject, destination: destination.to_owned() };
+        let before = RECIPIENTS.get(store, &key)?.unwrap_or(Received { events: 0, first_at: at, last_at: at });
+        let received = Received { events: before.events + events, last_at: at, ..before };
+        RECIPIENTS.put(batch, &key, &received);
+    }
+    Ok(())
+}
