@@ -181,6 +181,20 @@ impl House {
     }
 
     pub(super) async fn send_with(&self, user: &str, device: Option<&str>, properties: &Value) {
+        let mut batch = Batch::default();
+        let plan = self.put(&mut batch, user, device, properties);
+        self.store.commit(batch).await.unwrap();
+        self.directory.learn(&plan);
+    }
+    /// Several events in one commit, so that the worker sees them together. Their people are known.
+    pub(super) async fn send_together(&self, events: &[(&str, u64)]) {
+        let mut batch = Batch::default();
+        for (user, n) in events {
+            self.put(&mut batch, user, None, &serde_json::json!({"n": n}));
+        }
+        self.store.commit(batch).await.unwrap();
+    }
+    fn put(&self, batch: &mut Batch, user: &str, device: Option<&str>, properties: &Value) -> identity::Plan {
         let policy = self.policy.current();
         let at = self.clock.now();
         let message = format!("{user}-{:x}", crc32fast::hash(properties.to_string().as_bytes()));
@@ -201,9 +215,8 @@ impl House {
             at,
         };
         let stated = identity::extract(&event, &policy, &self.vault);
-        let mut batch = Batch::default();
         let context = Admission { vault: &self.vault, policy: &policy, chance: &Chance::system(), at };
-        let plan = self.directory.admit(&stated.identifiers, &context, &mut batch).unwrap();
+        let plan = self.directory.admit(&stated.identifiers, &context, batch).unwrap();
         let key = plan.data_key(plan.subject).unwrap_or_else(|| self.vault.key(plan.subject).unwrap());
         let destinations: Vec<u32> =
             policy.destinations.iter().filter(|d| d.is_on()).map(|d| outbox::destination_tag(&d.id)).collect();
@@ -215,8 +228,7 @@ impl House {
             destinations: &destinations,
         };
         batch.append(outbox::STREAM, &draft.seal(&key, &event).unwrap());
-        self.store.commit(batch).await.unwrap();
-        self.directory.learn(&plan);
+        plan
     }
 
     pub(super) async fn drain(&self) {

@@ -47,8 +47,7 @@ async fn a_withdrawal_between_commit_and_dispatch_keeps_the_event_back() {
     let house = House::new(vec![webhook("hook", &server.url)]);
     house.grant("erika").await;
     house.grant("otto").await;
-    house.send("erika", 1).await;
-    house.send("otto", 2).await;
+    house.send_together(&[("erika", 1), ("otto", 2)]).await;
     house.drain().await;
     house.decide("erika", 0, false).await;
     server.script(|_, _| Reply::Status(200));
@@ -66,10 +65,10 @@ async fn a_withdrawal_keeps_back_parked_events_and_dead_letters_too() {
         _ => Reply::Status(200),
     });
     let house = House::new(vec![webhook("hook", &server.url)]);
-    for (user, n) in [("erika", 1), ("otto", 2), ("ida", 3)] {
+    for user in ["erika", "otto", "ida"] {
         house.grant(user).await;
-        house.send(user, n).await;
     }
+    house.send_together(&[("erika", 1), ("otto", 2), ("ida", 3)]).await;
     house.drain().await;
     assert_eq!((numbers(&server), house.figures("hook").waiting, house.dead().len()), (vec![3], 1, 1));
     house.decide("erika", 0, false).await;
@@ -222,10 +221,9 @@ async fn what_fails_for_longer_than_the_policy_allows_becomes_a_dead_letter() {
 async fn parked_events_of_a_destination_that_goes_off_become_dead_letters() {
     let server = Server::start(|body, _| if body["properties"]["n"] == 1 { Reply::Status(500) } else { Reply::Status(200) });
     let house = House::new(vec![webhook("hook", &server.url), file("archive")]);
-    for (user, n) in [("erika", 1), ("otto", 2)] {
-        house.grant(user).await;
-        house.send(user, n).await;
-    }
+    house.grant("erika").await;
+    house.grant("otto").await;
+    house.send_together(&[("erika", 1), ("otto", 2)]).await;
     house.drain().await;
     assert_eq!(house.figures("hook").waiting, 1);
     let policy = super::house::policy(vec![file("archive")]);
