@@ -22,6 +22,7 @@ mod domain;
 mod keys;
 mod place;
 mod seal;
+mod sign;
 mod tree;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ use ring::hmac;
 
 pub use domain::Domain;
 pub use seal::{DataKey, OVERHEAD};
+pub use sign::{Doubt, Signer, verify};
 
 use crate::clock::{Chance, NoChance};
 use crate::id::{Blind, SubjectId};
@@ -139,6 +141,7 @@ pub struct Vault {
     chance: Chance,
     folder: Folder,
     tree: Arc<Tree>,
+    signer: Signer,
     /// Seals the records that bind the store to its keys.
     check: DataKey,
     blind: hmac::Key,
@@ -171,6 +174,10 @@ impl Vault {
         }
         let master = key_or_new(&folder, "master.key", known, chance)?;
         let index = key_or_new(&folder, "index.key", known, chance)?;
+        let signing = match folder.read("signing.key")? {
+            Some(secret) => secret,
+            None => folder.create("signing.key", chance)?,
+        };
         let check = DataKey::new(master.derive("pforte/v1/check")?);
         let fits = check::fits(store, &check, &index)?;
         fits.map_or(Ok(()), |file| Err(Error::OtherKeys { path: folder.path(file) }))?;
@@ -178,6 +185,7 @@ impl Vault {
         let tree = Arc::new(Tree::open(store, &folder.path("roots"), wrap, chance)?);
         let vault = Self {
             tree,
+            signer: Signer::new(&signing)?,
             check,
             blind: index.derive("pforte/v1/blind")?.hmac(),
             mac: index.derive("pforte/v1/mac")?.hmac(),
@@ -190,6 +198,13 @@ impl Vault {
         };
         vault.bind(&index)?;
         Ok(vault)
+    }
+
+    /// What signs statements that outsiders can check. Its key is made when it is missing: what was signed with another one is
+    /// checked with that one's public key.
+    #[must_use]
+    pub const fn signer(&self) -> &Signer {
+        &self.signer
     }
 
     /// The blind form of an identifier: HMAC-SHA-256(index key, kind ‖ 0 ‖ value), cut to 128 bits.

@@ -1,0 +1,184 @@
+//! Statements that outsiders can check: JSON Web Signatures (RFC 7515) with Ed25519 (RFC 8037), the algorithm of `ring`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
+use jsonwebtoken::errors::{Error as JwtError, ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use ring::digest::{SHA256, digest};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{Error, Secret};
+
+/// The key that signs.
+pub struct Signer {
+    key: EncodingKey,
+    public: Vec<u8>,
+    /// The thumbprint of the public key (RFC 7638).
+    kid: String,
+}
+
+impl Signer {
+    pub(super) fn new(secret: &Secret) -> Result<Self, Error> {
+        install();
+        let seed = secret.derive("pforte/v1/signing")?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.bytes()).map_err(|_rejected| Error::Unreadable)?;
+        let public = pair.public_key().as_ref().to_vec();
+        Ok(Self { kid: thumbprint(&public), key: EncodingKey::from_ed_der(seed.bytes()), public })
+    }
+
+    /// The statement in compact form; `kind` says what it is (`typ`).
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if it is no JSON.
+    pub fn sign(&self, kind: &str, claims: &impl Serialize) -> Result<String, Error> {
+        let header = Header { typ: Some(kind.to_owned()), kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        jsonwebtoken::encode(&header, claims, &self.key).map_err(|_refused| Error::Unreadable)
+    }
+
+    /// The public key as a JSON Web Key Set (RFC 7517, RFC 8037).
+    #[must_use]
+    pub fn jwks(&self) -> Value {
+        let x = URL_SAFE_NO_PAD.encode(&self.public);
+        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": self.kid, "x": x}]})
+    }
+}
+
+/// Why a statement does not hold. It never repeats what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// It is not a signed statement at all.
+    #[error("this is not a signed statement (JWS, compact form)")]
+    Form,
+    /// It is a signed statement of another kind.
+    #[error("this is a signed statement about something else")]
+    Kind,
+    /// None of the public keys made it.
+    #[error("none of these public keys has signed it")]
+    UnknownKey,
+    /// It was changed after it had been signed.
+    #[error("the signature does not fit: it was changed, or somebody else has signed it")]
+    Signature,
+}
+
+/// Checks a statement with public keys alone, and returns what it says.
+///
+/// # Errors
+/// Why it does not hold.
+pub fn verify<T: DeserializeOwned>(statement: &str, kind: &str, jwks: &Value) -> Result<T, Doubt> {
+    install();
+    let header = jsonwebtoken::decode_header(statement).map_err(|_malformed| Doubt::Form)?;
+    if header.typ.as_deref() != Some(kind) {
+        return Err(Doubt::Kind);
+    }
+    let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
+    let named = |key: &&Value| key.get("kid").and_then(Value::as_str) == header.kid.as_deref();
+    let key = keys.filter(|key| key.get("crv").and_then(Value::as_str) == Some("Ed25519")).find(named).ok_or(Doubt::UnknownKey)?;
+    let x = key.get("x").and_then(Value::as_str).and_then(|x| URL_SAFE_NO_PAD.decode(x).ok()).ok_or(Doubt::UnknownKey)?;
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    let data = jsonwebtoken::decode::<T>(statement, &DecodingKey::from_ed_der(&x), &validation);
+    data.map(|data| data.claims).map_err(|error| match error.kind() {
+        ErrorKind::InvalidSignature => Doubt::Signature,
+        _ => Doubt::Form,
+    })
+}
+
+/// RFC 7638: SHA-256 of the required members in their order.
+fn thumbprint(public: &[u8]) -> String {
+    let x = URL_SAFE_NO_PAD.encode(public);
+    let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes()))
+}
+
+/// `jsonwebtoken` does the format and `ring` the algorithm; one algorithm and no other is there to be chosen.
+fn install() {
+    static RING: CryptoProvider = CryptoProvider {
+        signer_factory: |algorithm, key| match algorithm {
+            Algorithm::EdDSA => Ok(Box::new(Ed25519Signer(pair(key.as_bytes())?))),
+            _ => Err(ErrorKind::InvalidAlgorithm.into()),
+        },
+        verifier_factory: |algorithm, key| match algorithm {
+            Algorithm::EdDSA => Ok(Box::new(Ed25519Verifier(key.try_get_as_bytes()?.to_vec()))),
+            _ => Err(ErrorKind::InvalidAlgorithm.into()),
+        },
+        key_utils: KeyUtils::new_unimplemented(),
+    };
+    // It fails when it was installed before, by ourselves.
+    _ = RING.install_default();
+}
+
+fn pair(seed: &[u8]) -> Result<Ed25519KeyPair, JwtError> {
+    Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_rejected| ErrorKind::InvalidKeyFormat.into())
+}
+
+struct Ed25519Signer(Ed25519KeyPair);
+
+impl signature::Signer<Vec<u8>> for Ed25519Signer {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        Ok(self.0.sign(message).as_ref().to_vec())
+    }
+}
+
+impl JwtSigner for Ed25519Signer {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::EdDSA
+    }
+}
+
+struct Ed25519Verifier(Vec<u8>);
+
+impl signature::Verifier<Vec<u8>> for Ed25519Verifier {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        let key = UnparsedPublicKey::new(&ED25519, &self.0);
+        key.verify(message, signature).map_err(|ring::error::Unspecified| signature::Error::new())
+    }
+}
+
+impl JwtVerifier for Ed25519Verifier {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::EdDSA
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signer(n: u8) -> Signer {
+        Signer::new(&Secret::new([n; 32])).unwrap()
+    }
+
+    #[test]
+    fn what_is_signed_is_checked_with_the_public_key_alone() {
+        let (ours, theirs) = (signer(1), signer(2));
+        let said = json!({"recipients": [{"name": "partner", "state": "confirmed"}]});
+        let signed = ours.sign("erasure+jwt", &said).unwrap();
+        assert_eq!(verify::<Value>(&signed, "erasure+jwt", &ours.jwks()), Ok(said));
+        assert_eq!(verify::<Value>(&signed, "other+jwt", &ours.jwks()), Err(Doubt::Kind));
+        assert_eq!(verify::<Value>(&signed, "erasure+jwt", &theirs.jwks()), Err(Doubt::UnknownKey));
+        let mut forged = theirs.jwks();
+        forged["keys"][0]["kid"] = ours.jwks()["keys"][0]["kid"].clone();
+        assert_eq!(verify::<Value>(&signed, "erasure+jwt", &forged), Err(Doubt::Signature));
+        for length in 0..signed.len() {
+            assert!(verify::<Value>(&signed[..length], "erasure+jwt", &ours.jwks()).is_err(), "cut to {length}");
+        }
+        let parts: Vec<&str> = signed.split('.').collect();
+        let other = URL_SAFE_NO_PAD.encode(br#"{"recipients":[]}"#);
+        assert_eq!(verify::<Value>(&format!("{}.{other}.{}", parts[0], parts[2]), "erasure+jwt", &ours.jwks()), Err(Doubt::Signature));
+        let none = URL_SAFE_NO_PAD.encode(br#"{"alg":"none","typ":"erasure+jwt"}"#);
+        assert!(verify::<Value>(&format!("{none}.{}.", parts[1]), "erasure+jwt", &ours.jwks()).is_err());
+    }
+
+    /// The key pair and thumbprint of RFC 8037, appendices A.1 to A.3.
+    #[test]
+    fn the_thumbprint_is_that_of_the_standard() {
+        let public = URL_SAFE_NO_PAD.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
+        assert_eq!(thumbprint(&public), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+}
