@@ -15,6 +15,7 @@ use crate::intake::Intake;
 use crate::limit::Limiter;
 use crate::policy::{self, Handle};
 use crate::profile::Profiles;
+use crate::rights::{self, Rights};
 use crate::store::{self, Store};
 use crate::telemetry::{Figures, Metrics};
 use crate::vault::Vault;
@@ -42,7 +43,9 @@ pub struct App {
     /// The way in.
     pub intake: Arc<Intake>,
     /// The way out.
-    pub forwarder: Forwarder,
+    pub forwarder: Arc<Forwarder>,
+    /// What people ask for.
+    pub rights: Arc<Rights>,
     /// Secret keys.
     pub secrets: Keys,
     /// The token of this run, for commands on this machine.
@@ -85,7 +88,7 @@ impl App {
         let profiles = Arc::new(Profiles::open(&store, &vault)?);
         let intake = Arc::new(Intake::open(&store, &vault, &directory, &consents, &clock)?);
         let egress = Egress::new().context("the HTTP client does not start")?;
-        let forwarder = Forwarder::start(crate::forward::Deps {
+        let forwarder = Arc::new(Forwarder::start(crate::forward::Deps {
             store: store.clone(),
             vault: Arc::clone(&vault),
             directory: Arc::clone(&directory),
@@ -95,7 +98,18 @@ impl App {
             clock: clock.clone(),
             out: config.out.clone(),
             egress,
-        })?;
+        })?);
+        let rights = Arc::new(Rights::new(rights::Deps {
+            store: store.clone(),
+            vault: Arc::clone(&vault),
+            directory: Arc::clone(&directory),
+            consents: Arc::clone(&consents),
+            profiles: Arc::clone(&profiles),
+            forwarder: Arc::clone(&forwarder),
+            policy: policy.clone(),
+            clock: clock.clone(),
+            chance: chance.clone(),
+        }));
         let secrets = Keys::open(&config.data, &chance)?;
         let operator = auth::Operator::fresh(&chance)?;
         Ok(Arc::new(Self {
@@ -112,6 +126,7 @@ impl App {
             profiles,
             intake,
             forwarder,
+            rights,
             secrets,
             operator,
         }))

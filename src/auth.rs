@@ -46,6 +46,12 @@ pub enum Scope {
     /// Ask why an event would go or stay.
     #[serde(rename = "explain")]
     Explain,
+    /// File requests of people.
+    #[serde(rename = "requests:write")]
+    RequestsWrite,
+    /// See requests of people and decide about them.
+    #[serde(rename = "rights")]
+    Rights,
     /// Run the gateway: dead letters, reload of the policy.
     #[serde(rename = "operate")]
     Operate,
@@ -53,8 +59,16 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 6] =
-        [Self::ConsentsRead, Self::ConsentsWrite, Self::ProfilesRead, Self::EventsWrite, Self::Explain, Self::Operate];
+    pub const ALL: [Self; 8] = [
+        Self::ConsentsRead,
+        Self::ConsentsWrite,
+        Self::ProfilesRead,
+        Self::EventsWrite,
+        Self::Explain,
+        Self::RequestsWrite,
+        Self::Rights,
+        Self::Operate,
+    ];
 
     /// As it is written.
     #[must_use]
@@ -65,6 +79,8 @@ impl Scope {
             Self::ProfilesRead => "profiles:read",
             Self::EventsWrite => "events:write",
             Self::Explain => "explain",
+            Self::RequestsWrite => "requests:write",
+            Self::Rights => "rights",
             Self::Operate => "operate",
         }
     }
@@ -74,9 +90,15 @@ impl Scope {
     #[must_use]
     pub const fn usual(kind: SourceKind) -> &'static [Self] {
         match kind {
-            SourceKind::Till | SourceKind::Service => {
-                &[Self::ProfilesRead, Self::ConsentsWrite, Self::ConsentsRead, Self::Explain, Self::EventsWrite]
-            }
+            SourceKind::Till => &[Self::ProfilesRead, Self::ConsentsWrite, Self::ConsentsRead, Self::Explain, Self::EventsWrite],
+            SourceKind::Service => &[
+                Self::ProfilesRead,
+                Self::ConsentsWrite,
+                Self::ConsentsRead,
+                Self::Explain,
+                Self::EventsWrite,
+                Self::RequestsWrite,
+            ],
             SourceKind::Website | SourceKind::App | SourceKind::Newsletter | SourceKind::Import => {
                 &[Self::ConsentsWrite, Self::ConsentsRead, Self::EventsWrite]
             }

@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{ServiceConfig, get, method, post, resource, scope, to};
 
-use crate::{consent, error, forward, intake, profile, site, telemetry};
+use crate::{consent, error, forward, intake, profile, rights, site, telemetry};
 
 /// Adds all endpoints.
 pub fn all(cfg: &mut ServiceConfig) {
@@ -16,6 +16,7 @@ fn anybody(cfg: &mut ServiceConfig) {
     cfg.route("/", get().to(site::start))
         .route("/docs", get().to(site::docs))
         .route("/docs/errors", get().to(site::errors))
+        .route("/.well-known/jwks.json", get().to(rights::http::jwks))
         .route("/openapi.json", get().to(site::openapi_json))
         .route("/healthz", get().to(telemetry::healthz))
         .route("/readyz", get().to(telemetry::readyz))
@@ -40,6 +41,14 @@ fn systems(cfg: &mut ServiceConfig) {
         scope("/v1/profiles")
             .route("/lookup", post().to(profile::http::lookup))
             .route("/{customer_id}", get().to(profile::http::show)),
+    )
+    .service(
+        scope("/v1/requests")
+            .route("", post().to(rights::http::file))
+            .route("", get().to(rights::http::list))
+            .route("/{id}", get().to(rights::http::show))
+            .route("/{id}/certificate", get().to(rights::http::certificate))
+            .route("/{id}/{step}", post().to(rights::http::act)),
     );
 }
 

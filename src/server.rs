@@ -65,6 +65,8 @@ impl Bound {
     /// When the socket breaks.
     pub async fn run(self, app: Arc<App>) -> anyhow::Result<()> {
         let reloads = actix_web::rt::spawn(reload_on_hangup(Arc::clone(&app)));
+        let rights = Arc::clone(&app.rights);
+        let requests = actix_web::rt::spawn(async move { rights.run().await });
         let tidying = actix_web::rt::spawn(tidy(app));
         let handle = self.server.handle();
         let [mut terminate, mut interrupt] = self.stop;
@@ -80,6 +82,7 @@ impl Bound {
         stopping.abort();
         reloads.abort();
         tidying.abort();
+        requests.abort();
         outcome.context("the server stopped")
     }
 }
@@ -105,6 +108,7 @@ async fn tidy(app: Arc<App>) {
         let at = app.clock.now();
         complain("deduplication keys", app.intake.tidy(at).await);
         complain("dead letters", app.forwarder.tidy(at).await);
+        complain("requests of people", app.rights.tidy(at).await);
         complain("profile events", app.profiles.sweep(&app.policy.current(), at).await);
     }
 }

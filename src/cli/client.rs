@@ -46,6 +46,14 @@ impl Gateway {
         self.call(method, path, body, &format!("Bearer {}", self.key))
     }
 
+    /// The same for an answer that is text.
+    ///
+    /// # Errors
+    /// When the gateway does not answer, or answers with a problem.
+    pub fn ask_text(&self, method: &str, path: &str) -> anyhow::Result<String> {
+        self.text(method, path, None, &format!("Bearer {}", self.key))
+    }
+
     /// Sends as a source does, with its write key.
     ///
     /// # Errors
@@ -62,17 +70,22 @@ impl Gateway {
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>, authorization: &str) -> anyhow::Result<Value> {
+        let text = self.text(method, path, body, authorization)?;
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    fn text(&self, method: &str, path: &str, body: Option<&Value>, authorization: &str) -> anyhow::Result<String> {
         let url = format!("{}{path}", self.url);
         let body = body.map(serde_json::to_vec).transpose()?;
         let (status, text) = self
             .http
             .call(method, &url, authorization, body)
             .with_context(|| format!("the gateway at {} does not answer", self.url))?;
-        let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         if status >= 400 {
+            let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
             let message = value.get("message").and_then(Value::as_str).unwrap_or("no reason given");
             anyhow::bail!("{method} {path}: {status}: {message}");
         }
-        Ok(value)
+        Ok(text)
     }
 }

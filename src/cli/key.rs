@@ -89,9 +89,10 @@ fn scopes(order: &Create) -> anyhow::Result<Vec<Scope>> {
         anyhow::anyhow!("the policy in {} does not load:\n{}", order.folders.policies.display(), lines.join("\n"))
     })?;
     let Some(id) = &order.source else {
-        let only_operate = order.scope.iter().all(|scope| *scope == Scope::Operate);
-        anyhow::ensure!(only_operate, "every scope but `operate` speaks for a source: name it with --source");
-        return Ok(vec![Scope::Operate]);
+        let for_all = [Scope::Operate, Scope::Rights, Scope::RequestsWrite];
+        let only_those = order.scope.iter().all(|scope| for_all.contains(scope));
+        anyhow::ensure!(only_those, "every scope but `{}` speaks for a source: name it with --source", for_all.map(Scope::as_str).join("`, `"));
+        return Ok(if order.scope.is_empty() { vec![Scope::Operate] } else { order.scope.clone() });
     };
     let (_, source) = policy.source(id).with_context(|| {
         let all: Vec<&str> = policy.sources.iter().map(|s| s.id.as_str()).collect();

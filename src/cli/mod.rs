@@ -1,12 +1,14 @@
 //! The command line: one file per command.
 
 mod cases;
+pub mod certificate;
 pub mod client;
 pub mod deadletters;
 pub mod demo;
 pub mod explain;
 pub mod key;
 pub mod policy;
+pub mod requests;
 pub mod serve;
 pub mod store;
 
@@ -38,6 +40,10 @@ enum Command {
     Key(key::Args),
     /// Lists and replays events that a destination would not take
     Deadletters(deadletters::Args),
+    /// Lists requests of people and decides about them
+    Requests(requests::Args),
+    /// Checks certificates of erasure
+    Certificate(certificate::Args),
     /// Looks after the store
     Store(store::Args),
 }
@@ -56,6 +62,8 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Some(Command::Policy(args)) => policy::run(&args),
         Some(Command::Key(args)) => key::run(&args),
         Some(Command::Deadletters(args)) => deadletters::run(&args),
+        Some(Command::Requests(args)) => requests::run(&args),
+        Some(Command::Certificate(args)) => certificate::run(&args),
         Some(Command::Store(args)) => store::run(&args),
     }
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
 use crate::id::{Blind, SubjectId};
-use crate::store::{Key, Record, Table};
+use crate::store::{Key, Table};
+use crate::vault::Sealed;
 
 /// Every decision, in order. Key: subject ‖ time ‖ number.
 pub(super) const DECISIONS: Table<DecisionKey, Sealed> = Table::new(b'D', "decisions");
@@ -43,22 +44,6 @@ impl Key for SubjectKey {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         Some(Self(SubjectId(bytes.try_into().ok()?)))
-    }
-}
-
-/// Bytes that only the vault can read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sealed(pub(super) Vec<u8>);
-
-impl Record for Sealed {
-    const VERSION: u8 = 1;
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-
-    fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
-        (version == Self::VERSION).then(|| Self(bytes.to_vec()))
     }
 }
 

@@ -1,12 +1,13 @@
 //! Finds or creates the owners of identifiers that were stated together, and remembers who was stated with whom.
 
 use super::directory::{Directory, Memory, tag};
-use super::record::{LINKS, Link, Nothing, OWNERS, Owner, Sealed, VALUES, ValueKey, value_aad};
+use super::record::{LINKS, Link, Nothing, OWNERS, Owner, VALUES, ValueKey, value_aad};
 use super::{Admission, Error, Identifier, Plan};
 use crate::clock::DAY_MS;
 use crate::id::SubjectId;
 use crate::policy::{IdentifierKind, IdentifierType, Policy};
 use crate::store::Batch;
+use crate::vault::Sealed;
 
 /// How many others an identifier is linked to at most. A shared tablet in a shop window must not grow without end; the
 /// oldest links stay, and every link that is left out would only have kept more back.

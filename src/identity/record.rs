@@ -2,6 +2,7 @@
 
 use crate::id::{Blind, SubjectId};
 use crate::store::{Key, Record, Table};
+use crate::vault::Sealed;
 
 /// Who owns an identifier.
 pub(super) const OWNERS: Table<Blind, Owner> = Table::new(b'I', "identifiers");
@@ -102,20 +103,4 @@ impl Key for ValueKey {
 /// The associated data that binds a sealed value to its place.
 pub(super) fn value_aad(key: &ValueKey) -> Vec<u8> {
     [b"identifier".as_slice(), &key.subject.0, &key.blind.0].concat()
-}
-
-/// Bytes that only the vault can read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sealed(pub(super) Vec<u8>);
-
-impl Record for Sealed {
-    const VERSION: u8 = 1;
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-
-    fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
-        (version == Self::VERSION).then(|| Self(bytes.to_vec()))
-    }
 }

@@ -65,6 +65,13 @@ fn controller(raw: &Raw, findings: &mut Findings) {
     if controller.country.len() != 2 || !controller.country.chars().all(|c| c.is_ascii_uppercase()) {
         findings.error(from, value.controller.span(), "country", ("country is an ISO 3166-1 code of two letters", "such as DE"));
     }
+    if jiff::tz::TimeZone::get(&controller.time_zone).is_err() {
+        let words = ("time_zone is a name of the IANA time zone database", "such as \"Europe/Berlin\"");
+        findings.error(from, value.controller.span(), "time_zone", words);
+    }
+    if controller.holidays.iter().any(|day| day.parse::<jiff::civil::Date>().is_err()) {
+        findings.error(from, value.controller.span(), "holidays", ("holidays are dates", "write them like \"2026-12-25\""));
+    }
     if !value.languages.iter().any(|l| *l.as_ref() == controller.language) {
         findings.error(from, value.controller.span(), "language", ("the default language is not among `languages`", "add it"));
     }

@@ -318,6 +318,16 @@ pub struct Controller {
     pub country: String,
     /// The language that is used when a person's is not known.
     pub language: String,
+    /// Where its days begin, as a name of the IANA time zone database.
+    #[serde(default = "usual_time_zone")]
+    pub time_zone: String,
+    /// Public holidays where it works: deadlines do not end on them (Regulation 1182/71, Art. 3(4)).
+    #[serde(default)]
+    pub holidays: Vec<String>,
+}
+
+fn usual_time_zone() -> String {
+    String::from("Europe/Berlin")
 }
 
 /// Everything that `policies/` says, checked and compiled.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use crate::{consent, error, forward, intake, profile, site, telemetry};
+use crate::{consent, error, forward, intake, profile, rights, site, telemetry};
 
 /// What is served at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
@@ -35,6 +35,12 @@ use crate::{consent, error, forward, intake, profile, site, telemetry};
         consent::http::show,
         profile::http::lookup,
         profile::http::show,
+        rights::http::file,
+        rights::http::list,
+        rights::http::show,
+        rights::http::act,
+        rights::http::certificate,
+        rights::http::jwks,
         forward::http::list,
         forward::http::replay,
         forward::http::webhook_secret,
@@ -50,6 +56,7 @@ use crate::{consent, error, forward, intake, profile, site, telemetry};
         (name = "events", description = "Events, as Segment's and RudderStack's SDKs send them. They work unmodified."),
         (name = "consent", description = "What people decide, and what holds."),
         (name = "profiles", description = "What a till or a website may know about a customer, for a stated purpose."),
+        (name = "rights", description = "What people ask for, and what becomes of it."),
         (name = "explain", description = "Why an event would go or stay."),
         (name = "operation", description = "For those who run the gateway."),
     ),

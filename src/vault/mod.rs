@@ -36,7 +36,7 @@ use parking_lot::{Mutex, RwLock};
 use ring::hmac;
 
 pub use domain::Domain;
-pub use seal::{DataKey, OVERHEAD};
+pub use seal::{DataKey, OVERHEAD, Sealed};
 pub use sign::{Doubt, Signer, verify};
 
 use crate::clock::{Chance, NoChance};

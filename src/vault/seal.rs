@@ -6,6 +6,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::{Error, Secret};
+use crate::store::Record;
 
 /// The first byte of everything sealed; a new layout gets a new one.
 const VERSION: u8 = 1;
@@ -68,6 +69,22 @@ impl DataKey {
     fn cipher(&self) -> Result<LessSafeKey, Error> {
         let key = UnboundKey::new(&AES_256_GCM, self.0.bytes()).map_err(|ring::error::Unspecified| Error::Unreadable)?;
         Ok(LessSafeKey::new(key))
+    }
+}
+
+/// Bytes that only the vault can read, as a record of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed(pub Vec<u8>);
+
+impl Record for Sealed {
+    const VERSION: u8 = 1;
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+
+    fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
+        (version == Self::VERSION).then(|| Self(bytes.to_vec()))
     }
 }
 

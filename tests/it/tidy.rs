@@ -17,6 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["outbox"],
     &["profile"],
     &["intake", "forward"],
+    &["rights"],
 ];
 
 /// Not rooms but the frame: they hold the rooms together and may know all of them. Rooms reach up to them in `http.rs` alone.

@@ -3,6 +3,7 @@
 mod acknowledged_is_durable;
 mod bad_input_harms_nothing;
 mod decisions_explain_themselves;
+mod erasure_is_provable;
 mod fail_closed;
 mod no_plain_identifier;
 mod pseudonyms_do_not_join;

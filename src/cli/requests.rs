@@ -1,0 +1,199 @@
+//! `pforte requests`: what people ask for, through the running gateway.
+
+use std::process::ExitCode;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+
+use crate::cli::client::Gateway;
+use crate::config::Remote;
+
+/// Lists requests of people and decides about them. Every act is noted with who did it and why.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Files a request for somebody
+    File {
+        /// What is asked for: erasure
+        kind: String,
+        /// Who asks, as type=value; several times if need be
+        #[arg(long = "for", value_name = "TYPE=VALUE", required = true)]
+        identifiers: Vec<String>,
+        /// It is clear that the person asks whose these are
+        #[arg(long)]
+        identified: bool,
+        /// What there is to say about it
+        #[arg(long)]
+        note: Option<String>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Lists them, oldest first
+    List {
+        /// Only those in this state
+        #[arg(long)]
+        state: Option<String>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Shows one, with everything that was done
+    Show {
+        /// Its ID
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// It is clear now who asks: the deadline runs
+    Identify(One),
+    /// It is not clear who asks: the deadline rests
+    Doubt(One),
+    /// Has it done
+    Approve(One),
+    /// Refuses it, with a ground that the law knows
+    Refuse {
+        /// `not_identified`, `manifestly_unfounded`, `excessive`, `legal_obligation` or `legal_claims`
+        #[arg(long)]
+        ground: String,
+        #[command(flatten)]
+        one: One,
+    },
+    /// Takes up to two months longer; needs a reason, inside the first month
+    Extend(One),
+    /// The person takes it back
+    Cancel(One),
+    /// A recipient has done its part
+    Confirm {
+        /// The destination
+        #[arg(long)]
+        recipient: String,
+        #[command(flatten)]
+        one: One,
+    },
+    /// Prints the certificate
+    Certificate {
+        /// The request's ID
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+#[derive(clap::Args)]
+struct One {
+    /// The request's ID
+    id: String,
+    /// Why
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When no gateway answers, or it refuses.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        Command::File { kind, identifiers, identified, note, remote } => {
+            file(&Gateway::find(remote)?, kind, identifiers, *identified, note.as_deref())
+        }
+        Command::List { state, json, remote } => list(&Gateway::find(remote)?, state.as_deref(), *json),
+        Command::Show { id, remote } => show(&Gateway::find(remote)?.ask("GET", &path(id, ""), None)?),
+        Command::Identify(one) => step("identify", one, &[]),
+        Command::Doubt(one) => step("doubt", one, &[]),
+        Command::Approve(one) => step("approve", one, &[]),
+        Command::Refuse { ground, one } => step("refuse", one, &[("ground", ground)]),
+        Command::Extend(one) => step("extend", one, &[]),
+        Command::Cancel(one) => step("cancel", one, &[]),
+        Command::Confirm { recipient, one } => step("confirm", one, &[("recipient", recipient)]),
+        Command::Certificate { id, remote } => {
+            let answer = Gateway::find(remote)?.ask_text("GET", &path(id, "/certificate"))?;
+            say(&answer);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn file(gateway: &Gateway, kind: &str, identifiers: &[String], identified: bool, note: Option<&str>) -> anyhow::Result<ExitCode> {
+    let mut named: Map<String, Value> = Map::new();
+    for identifier in identifiers {
+        let Some((kind, value)) = identifier.split_once('=') else { anyhow::bail!("--for takes type=value, such as email=erika@example.org") };
+        let values = named.entry(kind).or_insert_with(|| json!([]));
+        if let Some(values) = values.as_array_mut() {
+            values.push(Value::from(value));
+        }
+    }
+    let mut body = json!({"kind": kind, "identifiers": named, "identified": identified});
+    if let (Some(note), Some(body)) = (note, body.as_object_mut()) {
+        body.insert(String::from("note"), Value::from(note));
+    }
+    let answer = gateway.ask("POST", "/v1/requests", Some(&body))?;
+    say(text(&answer, "id"));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(gateway: &Gateway, state: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+    let query = state.map(|state| format!("?state={}", utf8_percent_encode(state, NON_ALPHANUMERIC))).unwrap_or_default();
+    let answer = gateway.ask("GET", &format!("/v1/requests{query}"), None)?;
+    let requests = answer.get("requests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for request in requests {
+        say(&if json { request.to_string() } else { line(request) });
+    }
+    if requests.is_empty() && !json {
+        say("There are no requests.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn step(name: &str, one: &One, more: &[(&str, &str)]) -> anyhow::Result<ExitCode> {
+    let mut body: Map<String, Value> = more.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
+    if let Some(reason) = &one.reason {
+        body.insert(String::from("reason"), Value::from(reason.as_str()));
+    }
+    let gateway = Gateway::find(&one.remote)?;
+    show(&gateway.ask("POST", &path(&one.id, &format!("/{name}")), Some(&Value::Object(body)))?)
+}
+
+fn path(id: &str, rest: &str) -> String {
+    format!("/v1/requests/{}{rest}", utf8_percent_encode(id, NON_ALPHANUMERIC))
+}
+
+fn show(request: &Value) -> anyhow::Result<ExitCode> {
+    say(&line(request));
+    let all = |name: &str| request.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    for recipient in all("recipients") {
+        let events = recipient.get("events").and_then(Value::as_u64).unwrap_or_default();
+        let customers: Vec<String> =
+            recipient.get("customers").and_then(Value::as_array).into_iter().flatten().filter_map(|c| c.as_str().map(str::to_owned)).collect();
+        say(&format!("  recipient {:<12} {:<18} {events} events  {}", text(&recipient, "id"), text(&recipient, "state"), customers.join(" ")));
+    }
+    for act in all("acts") {
+        say(&format!("  {}  {:<18} by {}  {}", text(&act, "at"), text(&act, "what"), text(&act, "who"), text(&act, "why")));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(request: &Value) -> String {
+    let left = request.get("daysLeft").and_then(Value::as_i64).map(|days| format!(" ({days} days left)")).unwrap_or_default();
+    let due = text(request, "due");
+    let due = if due.is_empty() { String::new() } else { format!("  due {due}{left}") };
+    format!("{}  {:<10} {:<16} received {}{due}", text(request, "id"), text(request, "kind"), text(request, "state"), text(request, "receivedAt"))
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[expect(clippy::print_stdout, reason = "a command line speaks to its terminal")]
+fn say(line: &str) {
+    println!("{line}");
+}

@@ -1,0 +1,132 @@
+//! Erasure (GDPR Art. 17), in steps that can each be done again.
+//!
+//! 1. Who is concerned is stored with the approval.
+//! 2. Identifiers, decisions and links go; from here on whoever states them is somebody new. Then the keys are shredded: what other
+//!    rooms still hold of the person is noise.
+//! 3. What was under way to destinations arrives or fails; then it is known who received something, and that is stored.
+//! 4. Whatever came in between goes as well, and so does the list of recipients.
+//! 5. Each recipient does its part; when all have, the certificate is signed.
+
+use std::collections::BTreeMap;
+
+use super::request::{Fate, Recipient};
+use super::{Certificate, Error, Request, RequestId, Rights, State};
+use crate::forward::{Received, recipients};
+use crate::id::SubjectId;
+use crate::identity::{self, SubjectRef};
+use crate::policy::{DestinationKind, Policy};
+use crate::store::Batch;
+use crate::vault::Class;
+
+impl Rights {
+    /// Finds whose data a request concerns: the owners of the stated identifiers, and devices and addresses that nobody else was seen
+    /// with. What others use as well is left alone, and counted.
+    pub(super) fn resolve(&self, request: &mut Request, policy: &Policy) -> Result<(), Error> {
+        let directory = &self.deps.directory;
+        let mut concerned: Vec<SubjectRef> = Vec::new();
+        for (kind, value) in &request.identifiers {
+            let read = identity::parse(policy, &self.deps.vault, kind, value);
+            let read = read.map_err(|refusal| Error::Identifier { kind: kind.clone(), refusal })?;
+            concerned.extend(directory.owner(read.blind).filter(|owner| !concerned.contains(owner)));
+        }
+        let named = concerned.clone();
+        for owner in named.iter().copied() {
+            for other in directory.linkers_of(owner) {
+                if concerned.contains(&other) {
+                    continue;
+                }
+                let alone = directory.linked_to(other).iter().all(|linked| named.contains(linked));
+                if alone && !directory.has_user_id(other, policy) {
+                    concerned.push(other);
+                } else {
+                    request.shared_devices += 1;
+                }
+            }
+        }
+        request.subjects = concerned.iter().map(|subject| hex::encode(directory.subject(*subject).0)).collect();
+        request.subject_count = request.subjects.len();
+        Ok(())
+    }
+
+    /// Does what is left to be done of an approved erasure.
+    pub(super) async fn erase(&self, id: RequestId) -> Result<(), Error> {
+        let _turn = self.turn.lock().await;
+        let mut request = self.get(id)?;
+        if request.state != State::Running {
+            return Ok(());
+        }
+        let subjects: Vec<SubjectId> = request.subjects.iter().filter_map(|hex| subject(hex)).collect();
+        if request.shredded.is_none() {
+            self.forget(&subjects).await?;
+            self.shred(subjects.iter().map(|subject| (*subject, Class::STANDARD)).collect()).await?;
+            self.deps.forwarder.fence().await;
+            request.recipients = self.recipients(&subjects)?;
+            let at = self.deps.clock.now();
+            request.shredded = Some((subjects.len(), at));
+            request.note(at, "gateway", "erased", None);
+            self.save(id, &request).await?;
+        }
+        self.forget(&subjects).await?;
+        let mut batch = Batch::default();
+        subjects.iter().try_for_each(|subject| recipients::forget(&self.deps.store, *subject, &mut batch))?;
+        if !batch.is_empty() {
+            self.deps.store.commit(batch).await?;
+        }
+        if request.recipients.iter().all(|recipient| recipient.fate != Fate::Open) {
+            let at = self.deps.clock.now();
+            let policy = self.deps.policy.current();
+            let certificate = Certificate::of(id, &request, &policy.controller.name, at);
+            request.certificate = Some(certificate.sign(self.deps.vault.signer())?);
+            request.close(State::Done);
+            request.note(at, "gateway", "done", None);
+            self.save(id, &request).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets everything about these people go that is found by who they are.
+    async fn forget(&self, subjects: &[SubjectId]) -> Result<(), Error> {
+        for subject in subjects {
+            let mut batch = Batch::default();
+            self.deps.directory.forget(&self.deps.store, *subject, &mut batch)?;
+            self.deps.consents.forget(*subject, &mut batch)?;
+            self.deps.store.commit(batch).await?;
+            self.deps.consents.forgotten(*subject);
+            self.deps.directory.forgotten(*subject);
+            self.deps.profiles.forgotten(*subject);
+        }
+        Ok(())
+    }
+
+    /// Who had received something, and what became of it there by now.
+    fn recipients(&self, subjects: &[SubjectId]) -> Result<Vec<Recipient>, Error> {
+        let policy = self.deps.policy.current();
+        let mut all: BTreeMap<String, (Received, Vec<String>)> = BTreeMap::new();
+        for subject in subjects {
+            for (id, received) in recipients::of(&self.deps.store, *subject)? {
+                // A destination that the policy has no more is named, but nobody can say under which ID it knows the person.
+                let domain = policy.destination(&id).map(|(_, destination)| self.deps.vault.domain(&destination.domain)).transpose()?;
+                let customer = domain.map(|domain| domain.customer(*subject).to_string());
+                let (sum, customers) = all.entry(id).or_insert_with(|| (Received { events: 0, ..received }, Vec::new()));
+                sum.events += received.events;
+                sum.first_at = sum.first_at.min(received.first_at);
+                sum.last_at = sum.last_at.max(received.last_at);
+                customers.extend(customer);
+            }
+        }
+        let at = self.deps.clock.now();
+        let recipient = |(id, (received, customers)): (String, (Received, Vec<String>))| {
+            let kind = policy.destination(&id).map(|(_, destination)| &destination.kind);
+            let fate = if matches!(kind, Some(DestinationKind::Profile)) { Fate::Confirmed } else { Fate::Open };
+            let Received { events, first_at, last_at } = received;
+            Recipient { id, events, first_at, last_at, fate, at, customers }
+        };
+        Ok(all.into_iter().map(recipient).collect())
+    }
+}
+
+fn subject(text: &str) -> Option<SubjectId> {
+    let mut bytes = [0; 16];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    Some(SubjectId(bytes))
+}

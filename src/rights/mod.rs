@@ -1,0 +1,408 @@
+//! What people may ask for, and what becomes of it (GDPR Art. 12 to 22).
+//!
+//! A request is received, the identity of who asks is made clear, a person of the company decides, and the gateway does what was
+//! decided, everywhere.
+//!
+//! It **promises**
+//! - a request is never lost and never stuck: each state is stored before anything is done, whatever was begun is completed after a
+//!   crash, and doing it twice changes nothing;
+//! - every act is noted with who did it, when and why;
+//! - after an erasure nothing of the person can be read here any more (P6), and a signed certificate says what became of it at
+//!   everybody who had received something; the certificate holds nothing personal;
+//! - what a request itself holds of the person is sealed under a key of its own, and goes when the request is over.
+//!
+//! It **refuses to know** how a person proves who they are: whoever files the request says whether it is clear.
+
+mod certificate;
+pub mod deadline;
+mod erase;
+pub mod http;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, Notify};
+
+pub use certificate::{CERTIFICATE, Certificate, Part};
+use deadline::Calendar;
+use request::REQUESTS;
+pub use request::{Act, Fate, Ground, Kind, Recipient, Request, RequestId, State};
+
+use crate::clock::{Chance, Clock, DAY_MS, Millis, NoChance};
+use crate::consent::{self, Consents};
+use crate::forward::Forwarder;
+use crate::identity::{self, Directory};
+use crate::policy::{self, Policy};
+use crate::profile::Profiles;
+use crate::store::{self, Batch, Store};
+use crate::vault::{self, Class, Sealed, Vault};
+
+/// How long a request is kept after it is over, in days: as long as somebody could still bring a claim (three years, counted from the
+/// end of the year).
+pub const KEPT_DAYS: i64 = 4 * 366;
+/// How many records are read at a time.
+const PAGE: usize = 256;
+
+/// Why a request cannot be taken, or not be changed like this.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such request.
+    #[error("there is no such request")]
+    NotFound,
+    /// Where the request is, this cannot be done.
+    #[error("a request that is {} does not take this", .0.name())]
+    State(State),
+    /// The deadline cannot be extended (any more).
+    #[error("the deadline can be extended once, inside its first month")]
+    TooLate,
+    /// A reason is needed.
+    #[error("a reason is needed")]
+    NoReason,
+    /// The request has no such recipient, or nothing is open there.
+    #[error("nothing is open at this recipient")]
+    NoRecipient,
+    /// An identifier cannot be read.
+    #[error("an identifier {refusal}")]
+    Identifier {
+        /// Its type, as it was named.
+        kind: String,
+        /// Why.
+        refusal: identity::Refusal,
+    },
+    /// Nobody is named.
+    #[error("nobody is named")]
+    Nobody,
+    /// Who has what could not be read or changed.
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
+    /// Decisions could not be read or changed.
+    #[error(transparent)]
+    Consent(#[from] consent::Error),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The vault refused.
+    #[error(transparent)]
+    Vault(#[from] vault::Error),
+    /// There was no randomness for a new request.
+    #[error(transparent)]
+    Chance(#[from] NoChance),
+    /// A sealed record is of no known form.
+    #[error("a record of a request is of no known form")]
+    Form(#[from] serde_json::Error),
+}
+
+/// A request that comes in.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// What is asked for.
+    pub kind: Kind,
+    /// Who asks: types and values as they were given.
+    pub identifiers: Vec<(String, String)>,
+    /// Whether it is clear that the person asks whose these are.
+    pub identified: bool,
+    /// Who files it.
+    pub who: String,
+    /// What they say about it.
+    pub why: Option<String>,
+}
+
+/// What can be done with a request.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// It is clear now who asks; the deadline runs.
+    Identify,
+    /// It is not clear who asks; the deadline rests until it is.
+    Doubt,
+    /// It shall be done.
+    Approve,
+    /// It shall not be done, for a reason that the law knows.
+    Refuse(Ground),
+    /// The answer takes up to two months longer; the person is told why.
+    Extend,
+    /// The person takes it back.
+    Cancel,
+    /// Somebody has seen to it that a recipient did its part.
+    Confirm {
+        /// The destination's ID.
+        recipient: String,
+    },
+}
+
+/// What this room needs.
+pub struct Deps {
+    /// What is stored.
+    pub store: Store,
+    /// Keys.
+    pub vault: Arc<Vault>,
+    /// Who identifiers belong to.
+    pub directory: Arc<Directory>,
+    /// What people decided.
+    pub consents: Arc<Consents>,
+    /// The embedded profile store.
+    pub profiles: Arc<Profiles>,
+    /// The way out.
+    pub forwarder: Arc<Forwarder>,
+    /// What the policy is.
+    pub policy: policy::Handle,
+    /// The time.
+    pub clock: Clock,
+    /// For IDs.
+    pub chance: Chance,
+}
+
+/// All requests.
+pub struct Rights {
+    deps: Deps,
+    /// Requests change one at a time. There are few, and each takes milliseconds.
+    turn: Mutex<()>,
+    wake: Notify,
+}
+
+impl Rights {
+    /// Opens the room. Nothing is done before [`Rights::run`].
+    #[must_use]
+    pub fn new(deps: Deps) -> Self {
+        Self { deps, turn: Mutex::default(), wake: Notify::new() }
+    }
+
+    /// Takes a request. It is durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Nobody`] and [`Error::Identifier`]; then nothing was kept. Whether somebody is known makes no difference.
+    pub async fn submit(&self, submission: Submission) -> Result<RequestId, Error> {
+        let policy = self.deps.policy.current();
+        let Submission { kind, identifiers, identified, who, why } = submission;
+        if identifiers.is_empty() {
+            return Err(Error::Nobody);
+        }
+        let at = self.deps.clock.now();
+        let state = if identified { State::InReview } else { State::IdentityUnclear };
+        let mut request = Request::new(kind, state, at);
+        for (kind, value) in identifiers {
+            let read = identity::parse(&policy, &self.deps.vault, &kind, &value);
+            let read = read.map_err(|refusal| Error::Identifier { kind: kind.clone(), refusal })?;
+            request.identifiers.push((kind, read.value));
+        }
+        if !identified {
+            request.pauses.push((at, None));
+        }
+        request.note(at, &who, "received", why.as_deref());
+        let id = RequestId(self.deps.chance.bytes()?);
+        let mut batch = Batch::default();
+        let key = self.deps.vault.create(id.holder(), &mut batch)?;
+        batch.check_absent(REQUESTS.key(&id));
+        let sealed = key.seal(&aad(id), &serde_json::to_vec(&request)?)?;
+        REQUESTS.put(&mut batch, &id, &Sealed(sealed));
+        self.deps.store.commit(batch).await?;
+        Ok(id)
+    }
+
+    /// One request.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], and what the store says.
+    pub fn get(&self, id: RequestId) -> Result<Request, Error> {
+        let sealed = REQUESTS.get(&self.deps.store, &id)?.ok_or(Error::NotFound)?;
+        self.open(id, &sealed)
+    }
+
+    /// All requests in this state, or all, oldest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn list(&self, state: Option<State>) -> Result<Vec<(RequestId, Request)>, Error> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let page = REQUESTS.scan(&self.deps.store, &[], after.as_ref(), PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            for (id, sealed) in &page {
+                let request = self.open(*id, sealed)?;
+                if state.is_none_or(|state| request.state == state) {
+                    all.push((*id, request));
+                }
+            }
+        }
+        all.sort_by_key(|(id, request)| (request.received_at, *id));
+        Ok(all)
+    }
+
+    /// Does something with a request. It is durable when this returns; what an approval sets off goes on in the background.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], and why it cannot be done; then nothing was changed.
+    pub async fn act(&self, id: RequestId, step: Step, who: &str, why: Option<&str>) -> Result<Request, Error> {
+        let _turn = self.turn.lock().await;
+        let (policy, at) = (self.deps.policy.current(), self.deps.clock.now());
+        let mut request = self.get(id)?;
+        let wrong = Err(Error::State(request.state));
+        let what = match (&step, request.state) {
+            (Step::Identify, State::IdentityUnclear) => {
+                request.pauses.iter_mut().for_each(|(_, until)| _ = until.get_or_insert(at));
+                request.state = State::InReview;
+                "identified"
+            }
+            (Step::Doubt, State::InReview) => {
+                request.pauses.push((at, None));
+                request.state = State::IdentityUnclear;
+                "identity_doubted"
+            }
+            (Step::Approve, State::InReview) => {
+                self.resolve(&mut request, &policy)?;
+                request.state = State::Running;
+                "approved"
+            }
+            (Step::Refuse(Ground::NotIdentified), State::IdentityUnclear) | (Step::Refuse(_), State::InReview) => {
+                let Step::Refuse(ground) = step else { return wrong };
+                if why.is_none_or(str::is_empty) {
+                    return Err(Error::NoReason);
+                }
+                request.ground = Some(ground);
+                request.close(State::Refused);
+                "refused"
+            }
+            (Step::Extend, State::InReview | State::IdentityUnclear) => {
+                if why.is_none_or(str::is_empty) {
+                    return Err(Error::NoReason);
+                }
+                if !calendar(&policy).may_extend(&request.course(), at) {
+                    return Err(Error::TooLate);
+                }
+                request.extended = true;
+                "extended"
+            }
+            (Step::Cancel, State::InReview | State::IdentityUnclear) => {
+                request.close(State::Cancelled);
+                "cancelled"
+            }
+            (Step::Confirm { recipient }, State::Running) => {
+                let open = request.recipients.iter_mut().find(|r| r.id == *recipient && r.fate == Fate::Open);
+                let open = open.ok_or(Error::NoRecipient)?;
+                (open.fate, open.at) = (Fate::ConfirmedByHand, at);
+                "confirmed_by_hand"
+            }
+            _ => return wrong,
+        };
+        let about = match &step {
+            Step::Confirm { recipient } => Some(recipient.as_str()),
+            _ => why,
+        };
+        request.note(at, who, what, about);
+        self.save(id, &request).await?;
+        self.wake.notify_one();
+        Ok(request)
+    }
+
+    /// Does what was approved, for as long as the process runs. What fails is tried again.
+    pub async fn run(&self) {
+        loop {
+            let pause = match self.work().await {
+                Ok(()) => std::time::Duration::from_secs(3600),
+                Err(error) => {
+                    tracing::error!(%error, "requests of people wait; they are tried again");
+                    std::time::Duration::from_secs(30)
+                }
+            };
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Does what can be done now.
+    ///
+    /// # Errors
+    /// The first failure; what comes after it was done all the same.
+    pub async fn work(&self) -> Result<(), Error> {
+        let mut failed = Ok(());
+        for (id, _) in self.list(Some(State::Running))? {
+            let done = self.erase(id).await;
+            if failed.is_ok() {
+                failed = done;
+            }
+        }
+        failed
+    }
+
+    /// Forgets requests that have been over for [`KEPT_DAYS`].
+    ///
+    /// # Errors
+    /// What store and vault say.
+    pub async fn tidy(&self, at: Millis) -> Result<usize, Error> {
+        let _turn = self.turn.lock().await;
+        let mut gone = 0;
+        for (id, request) in self.list(None)? {
+            let last = request.acts.last().map_or(request.received_at, |act| act.at);
+            if request.state.is_over() && last.saturating_add(KEPT_DAYS * DAY_MS) < at {
+                let mut batch = Batch::default();
+                REQUESTS.delete(&mut batch, &id);
+                self.deps.store.commit(batch).await?;
+                self.shred(vec![(id.holder(), Class::STANDARD)]).await?;
+                gone += 1;
+            }
+        }
+        Ok(gone)
+    }
+
+    /// The calendar by which deadlines are counted.
+    #[must_use]
+    pub fn calendar(&self) -> Calendar {
+        calendar(&self.deps.policy.current())
+    }
+
+    /// The public keys that certificates are checked with.
+    #[must_use]
+    pub fn jwks(&self) -> serde_json::Value {
+        self.deps.vault.signer().jwks()
+    }
+
+    fn open(&self, id: RequestId, Sealed(sealed): &Sealed) -> Result<Request, Error> {
+        let plain = self.deps.vault.key(id.holder())?.open(&aad(id), sealed)?;
+        Ok(serde_json::from_slice(&plain)?)
+    }
+
+    async fn save(&self, id: RequestId, request: &Request) -> Result<(), Error> {
+        let sealed = self.deps.vault.key(id.holder())?.seal(&aad(id), &serde_json::to_vec(request)?)?;
+        let mut batch = Batch::default();
+        REQUESTS.put(&mut batch, &id, &Sealed(sealed));
+        self.deps.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Shreds keys beside the runtime: it waits for the disk.
+    async fn shred(&self, keys: Vec<(crate::id::SubjectId, Class)>) -> Result<(), Error> {
+        let vault = Arc::clone(&self.deps.vault);
+        let done = tokio::task::spawn_blocking(move || vault.shred(&keys)).await;
+        done.map_err(|_panicked| store::Error::Closed)??;
+        Ok(())
+    }
+}
+
+impl State {
+    /// The name in answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::IdentityUnclear => "identity_unclear",
+            Self::InReview => "in_review",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+fn calendar(policy: &Policy) -> Calendar {
+    let zone = jiff::tz::TimeZone::get(&policy.controller.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    Calendar { zone, holidays: policy.controller.holidays.iter().filter_map(|day| day.parse().ok()).collect() }
+}
+
+fn aad(id: RequestId) -> Vec<u8> {
+    [b"request".as_slice(), &id.0].concat()
+}

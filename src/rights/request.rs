@@ -1,0 +1,257 @@
+//! What a request is, and how it is kept.
+
+use serde::{Deserialize, Serialize};
+
+use super::deadline::Course;
+use crate::clock::Millis;
+use crate::id::SubjectId;
+use crate::store::{Key, Table};
+use crate::vault::Sealed;
+
+/// Requests, sealed under a data key of their own.
+pub(super) const REQUESTS: Table<RequestId, Sealed> = Table::new(b'Q', "rights requests");
+
+/// Names a request; random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub [u8; 16]);
+
+impl RequestId {
+    /// The written form starts with this.
+    pub const PREFIX: &'static str = "req_";
+
+    /// Reads the written form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(text.strip_prefix(Self::PREFIX)?, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    /// Whose data key seals the request: its own, so that erasing the person does not lose the proof that it was done.
+    pub(super) const fn holder(self) -> SubjectId {
+        SubjectId(self.0)
+    }
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", Self::PREFIX, hex::encode(self.0))
+    }
+}
+
+impl Key for RequestId {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// That everything goes (GDPR Art. 17).
+    Erasure,
+}
+
+impl Kind {
+    /// Reads the name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "erasure" => Some(Self::Erasure),
+            _ => None,
+        }
+    }
+}
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It is not clear that the person asks whose data these are; the deadline rests.
+    IdentityUnclear,
+    /// A person of the company has to decide.
+    InReview,
+    /// It was approved, and is being done.
+    Running,
+    /// It was done.
+    Done,
+    /// It was refused.
+    Refused,
+    /// It was taken back.
+    Cancelled,
+}
+
+impl State {
+    /// Reads the name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "identity_unclear" => Self::IdentityUnclear,
+            "in_review" => Self::InReview,
+            "running" => Self::Running,
+            "done" => Self::Done,
+            "refused" => Self::Refused,
+            "cancelled" => Self::Cancelled,
+            _ => return None,
+        })
+    }
+
+    /// Whether nothing more happens.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Refused | Self::Cancelled)
+    }
+}
+
+/// Why a request may be refused, as the law knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ground {
+    /// The person could not be identified (Art. 11(2), 12(2)).
+    NotIdentified,
+    /// The request is manifestly unfounded (Art. 12(5)).
+    ManifestlyUnfounded,
+    /// The request is excessive, in particular repeated (Art. 12(5)).
+    Excessive,
+    /// A law obliges to keep the data (Art. 17(3)(b)).
+    LegalObligation,
+    /// The data are needed for legal claims (Art. 17(3)(e)).
+    LegalClaims,
+}
+
+impl Ground {
+    /// Reads the name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "not_identified" => Self::NotIdentified,
+            "manifestly_unfounded" => Self::ManifestlyUnfounded,
+            "excessive" => Self::Excessive,
+            "legal_obligation" => Self::LegalObligation,
+            "legal_claims" => Self::LegalClaims,
+            _ => return None,
+        })
+    }
+}
+
+/// What became of the data at somebody who had received them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It was made unreadable here, and that is proven.
+    Confirmed,
+    /// A person of the company still has to see to it.
+    Open,
+    /// A person of the company has seen to it.
+    ConfirmedByHand,
+}
+
+/// Somebody who had received something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// The destination's ID.
+    pub id: String,
+    /// How many events.
+    pub events: u64,
+    /// When the first.
+    pub first_at: Millis,
+    /// When the latest.
+    pub last_at: Millis,
+    /// What became of it.
+    pub fate: Fate,
+    /// When that was so.
+    pub at: Millis,
+    /// Under which customer IDs the recipient knows the person. Gone when the request is over.
+    pub customers: Vec<String>,
+}
+
+/// Something that somebody did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// When.
+    pub at: Millis,
+    /// Who: a key's name, `operator`, or `gateway`.
+    pub who: String,
+    /// What, as a code.
+    pub what: String,
+    /// Why, in the words of who did it.
+    pub why: Option<String>,
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// What is asked for.
+    pub kind: Kind,
+    /// Where it is.
+    pub state: State,
+    /// When it came.
+    pub received_at: Millis,
+    /// When it was unclear who asks.
+    pub pauses: Vec<(Millis, Option<Millis>)>,
+    /// Whether the deadline was extended.
+    pub extended: bool,
+    /// Who asks: types and values. Gone when the request is over.
+    pub identifiers: Vec<(String, String)>,
+    /// Whose data are concerned, in hex; known from the approval on. Gone when the request is over.
+    pub subjects: Vec<String>,
+    /// How many there were.
+    pub subject_count: usize,
+    /// Devices that others use as well, which were left alone.
+    pub shared_devices: usize,
+    /// How many data keys were shredded, and when; `None` before.
+    pub shredded: Option<(usize, Millis)>,
+    /// Who had received something.
+    pub recipients: Vec<Recipient>,
+    /// Why it was refused.
+    pub ground: Option<Ground>,
+    /// Everything that was done.
+    pub acts: Vec<Act>,
+    /// The certificate, when it was done.
+    pub certificate: Option<String>,
+}
+
+impl Request {
+    /// A new one.
+    pub(super) const fn new(kind: Kind, state: State, received_at: Millis) -> Self {
+        Self {
+            kind,
+            state,
+            received_at,
+            pauses: Vec::new(),
+            extended: false,
+            identifiers: Vec::new(),
+            subjects: Vec::new(),
+            subject_count: 0,
+            shared_devices: 0,
+            shredded: None,
+            recipients: Vec::new(),
+            ground: None,
+            acts: Vec::new(),
+            certificate: None,
+        }
+    }
+
+    /// What its deadline depends on.
+    #[must_use]
+    pub fn course(&self) -> Course {
+        Course { received_at: self.received_at, pauses: self.pauses.clone(), extended: self.extended }
+    }
+
+    pub(super) fn note(&mut self, at: Millis, who: &str, what: &str, why: Option<&str>) {
+        self.acts.push(Act { at, who: who.to_owned(), what: what.to_owned(), why: why.map(str::to_owned) });
+    }
+
+    /// Forgets what is only needed while it runs.
+    pub(super) fn close(&mut self, state: State) {
+        self.state = state;
+        self.identifiers.clear();
+        self.subjects.clear();
+        self.recipients.iter_mut().for_each(|recipient| recipient.customers.clear());
+    }
+}

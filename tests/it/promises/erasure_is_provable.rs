@@ -1,0 +1,251 @@
+//! P6: after an erasure nothing readable is left, in no file and in no copy, and a certificate says what became of it elsewhere.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pforte::clock::Chance;
+use pforte::store::{Options, Store};
+use pforte::vault::Vault;
+use serde_json::{Value, json};
+
+use crate::harness::people::{Person, arrived, id, send};
+use crate::harness::{Answer, CANARY, Gateway};
+
+const ALL: [(&str, &str); 3] = [("analytics", "granted"), ("personalization", "granted"), ("identity_linking", "granted")];
+
+fn asked(gateway: &Gateway, path: &str, body: &Value) -> Answer {
+    gateway.post(path, &gateway.operator(), body.to_string().as_bytes())
+}
+
+/// Files an erasure for somebody whose identity is clear.
+fn file(gateway: &Gateway, identifiers: &Value) -> String {
+    let answer = asked(gateway, "/v1/requests", &json!({"kind": "erasure", "identifiers": identifiers, "identified": true}));
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+fn act(gateway: &Gateway, request: &str, step: &str, body: &Value) -> Value {
+    let answer = asked(gateway, &format!("/v1/requests/{request}/{step}"), body);
+    assert_eq!(answer.status, 200, "{step}: {}", answer.text);
+    answer.json()
+}
+
+fn show(gateway: &Gateway, request: &str) -> Value {
+    gateway.get(&format!("/v1/requests/{request}"), &gateway.operator()).json()
+}
+
+fn has(request: &Value, what: &str) -> bool {
+    request["acts"].as_array().unwrap().iter().any(|act| act["what"] == what)
+}
+
+/// Erases, lets the archive's keeper confirm, and gives the finished request.
+fn erase(gateway: &Gateway, identifiers: &Value) -> (String, Value) {
+    let request = file(gateway, identifiers);
+    act(gateway, &request, "approve", &json!({}));
+    gateway.wait_for("the keys to be shredded", || has(&show(gateway, &request), "erased").then_some(()));
+    let open: Vec<Value> = show(gateway, &request)["recipients"].as_array().unwrap().clone();
+    for recipient in open.iter().filter(|recipient| recipient["state"] == "open") {
+        assert!(recipient["customers"][0].as_str().unwrap().starts_with("cus_"), "whoever confirms must know whom to look for");
+        act(gateway, &request, "confirm", &json!({"recipient": recipient["id"]}));
+    }
+    gateway.wait_for("the request to be done", || (show(gateway, &request)["state"] == "done").then_some(()));
+    let done = show(gateway, &request);
+    (request, done)
+}
+
+fn lookup(gateway: &Gateway, email: &str) -> Answer {
+    asked(gateway, "/v1/profiles/lookup", &json!({"identifiers": {"email": email}, "purpose": "personalization"}))
+}
+
+fn joins(person: &Person) -> Value {
+    json!({"type": "identify", "anonymousId": person.device, "userId": person.user_id, "messageId": uuid::Uuid::new_v4().to_string(),
+        "traits": {"email": person.email, "name": person.name}})
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
+}
+
+/// Figures that count people and what is stored of them.
+fn counted(gateway: &Gateway) -> Vec<String> {
+    let metrics = gateway.get("/metrics", "").text;
+    let of_people = |l: &&str| ["pforte_subjects", "pforte_identifiers", "pforte_links"].iter().any(|name| l.starts_with(name));
+    metrics.lines().filter(of_people).map(str::to_owned).collect()
+}
+
+#[test]
+fn after_an_erasure_nothing_of_a_person_is_left_and_a_neighbour_is_unharmed() {
+    let mut gateway = Gateway::start();
+    let (erika, otto) = (Person::new("erika"), Person::new("otto"));
+    for person in [&otto, &erika] {
+        person.decides(&gateway, &ALL);
+        person.decides_as(&gateway, "wk_web", &json!({"userId": person.user_id, "method": "portal"}), &ALL);
+        person.decides_as(&gateway, "wk_web", &json!({"identifiers": {"email": person.email}, "method": "portal"}), &ALL);
+        send(&gateway, "wk_web", &[joins(person), person.does("Product Viewed"), person.does("Product Added")]);
+    }
+    assert_eq!(arrived(&gateway).len(), 6);
+    assert_eq!((lookup(&gateway, &erika.email).status, lookup(&gateway, &otto.email).status), (200, 200));
+
+    // A thief copies everything but the root of the key tree, before.
+    gateway.stop();
+    let thief = tempfile::tempdir().unwrap();
+    copy(&gateway.path("data"), &thief.path().join("data"));
+    gateway.restart();
+
+    let (request, done) = erase(&gateway, &json!({"user_id": erika.user_id, "email": erika.email}));
+    assert!(done["identifiers"].as_array().unwrap().is_empty(), "a request that is over names nobody: {done}");
+    let names: Vec<&str> = done["recipients"].as_array().unwrap().iter().map(|r| r["id"].as_str().unwrap()).collect();
+    assert_eq!(names, ["archive", "profile"]);
+    assert!(done["recipients"].as_array().unwrap().iter().all(|r| r["events"] == 3), "{done}");
+    let device = erika.does("Product Viewed");
+    send(&gateway, "wk_web", std::slice::from_ref(&device));
+    assert!(!arrived(&gateway).contains(&id(&device)), "nobody has decided for this device since");
+
+    for restart in [false, true] {
+        if restart {
+            gateway.restart();
+        }
+        assert_ne!(lookup(&gateway, &erika.email).status, 200);
+        assert_eq!(lookup(&gateway, &otto.email).status, 200, "a neighbour's profile");
+        let otto_does = otto.does("Order Completed");
+        send(&gateway, "wk_web", std::slice::from_ref(&otto_does));
+        assert!(arrived(&gateway).contains(&id(&otto_does)), "a neighbour's events");
+    }
+    // Whoever comes back is a new person.
+    let before = counted(&gateway);
+    erika.decides(&gateway, &ALL);
+    assert_ne!(counted(&gateway), before, "the device was forgotten, so it is new");
+
+    // The certificate holds without the gateway, says nothing personal, and cannot be changed.
+    let certificate = gateway.get(&format!("/v1/requests/{request}/certificate"), &gateway.operator()).text;
+    let (file, jwks) = (thief.path().join("certificate.jws"), thief.path().join("jwks.json"));
+    std::fs::write(&file, &certificate).unwrap();
+    std::fs::write(&jwks, gateway.get("/.well-known/jwks.json", "").text).unwrap();
+    gateway.stop();
+    let verify = |file: &Path| gateway.command(&["certificate", "verify", file.to_str().unwrap(), "--jwks", jwks.to_str().unwrap()]);
+    let said = verify(&file);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("archive") && said.contains("confirmed_by_hand") && said.contains(&request), "{said}");
+    assert!(!said.contains(CANARY) && !said.contains("cus_"), "{said}");
+    let mut forged = certificate.into_bytes();
+    let middle = forged.len() / 2;
+    forged[middle] = if forged[middle] == b'A' { b'B' } else { b'A' };
+    std::fs::write(&file, forged).unwrap();
+    assert!(!verify(&file).status.success());
+
+    // The copy from before does not open with the keys of today.
+    let store = Store::open(&thief.path().join("data"), &Options::default()).unwrap();
+    let error = Vault::open(&gateway.path("keys"), &store, &Chance::system()).err().expect("a copy from before opens");
+    assert!(error.to_string().contains("older than"), "{error}");
+    store.close().unwrap();
+    gateway.assert_nowhere(CANARY);
+}
+
+#[test]
+fn what_others_use_as_well_is_left_alone_and_counted() {
+    let gateway = Gateway::start();
+    let (erika, mut otto) = (Person::new("erika"), Person::new("otto"));
+    otto.device.clone_from(&erika.device);
+    for person in [&erika, &otto] {
+        person.decides(&gateway, &ALL);
+        person.decides_as(&gateway, "wk_web", &json!({"userId": person.user_id, "method": "portal"}), &ALL);
+        send(&gateway, "wk_web", &[joins(person)]);
+    }
+    arrived(&gateway);
+    let (_, done) = erase(&gateway, &json!({"user_id": erika.user_id}));
+    assert_eq!((done["sharedLeft"].as_u64(), done["concerned"].as_u64().unwrap() >= 1), (Some(1), true), "{done}");
+    let still = otto.does("Product Viewed");
+    send(&gateway, "wk_web", std::slice::from_ref(&still));
+    assert!(arrived(&gateway).contains(&id(&still)), "the shared tablet's other user has not asked for anything");
+}
+
+#[test]
+fn erasures_survive_kills_and_none_is_lost_or_done_by_halves() {
+    let mut gateway = Gateway::start();
+    let people: Vec<Person> = (0..12).map(|n| Person::new(&format!("person{n}"))).collect();
+    let stays = Person::new("bleibt");
+    for person in people.iter().chain([&stays]) {
+        person.decides(&gateway, &ALL);
+        send(&gateway, "wk_web", &[person.does("Product Viewed")]);
+    }
+    assert_eq!(arrived(&gateway).len(), people.len() + 1);
+    let requests: Vec<String> = people.iter().map(|person| file(&gateway, &json!({"device": person.device}))).collect();
+    for (n, request) in requests.iter().enumerate() {
+        act(&gateway, request, "approve", &json!({}));
+        // At another moment each time: before, while and after the keys are shredded.
+        std::thread::sleep(Duration::from_micros(n as u64 * 1_500));
+        gateway.crash();
+    }
+    for (person, request) in people.iter().zip(&requests) {
+        gateway.wait_for("the keys to be shredded", || has(&show(&gateway, request), "erased").then_some(()));
+        let seen = show(&gateway, request);
+        assert_eq!(seen["concerned"], 1, "{seen}");
+        let archive: Vec<&Value> = seen["recipients"].as_array().unwrap().iter().filter(|r| r["id"] == "archive").collect();
+        assert_eq!(archive.first().map(|r| r["events"].as_u64()), Some(Some(1)), "{seen}");
+        act(&gateway, request, "confirm", &json!({"recipient": "archive"}));
+        gateway.wait_for("the request to be done", || (show(&gateway, request)["state"] == "done").then_some(()));
+        let again = person.does("Product Viewed");
+        send(&gateway, "wk_web", std::slice::from_ref(&again));
+        assert!(!arrived(&gateway).contains(&id(&again)));
+    }
+    let still = stays.does("Product Viewed");
+    send(&gateway, "wk_web", std::slice::from_ref(&still));
+    assert!(arrived(&gateway).contains(&id(&still)), "who did not ask is as before");
+    gateway.stop();
+    assert!(gateway.command(&["store", "verify"]).status.success());
+}
+
+#[test]
+fn what_contradicts_a_requests_state_or_names_nothing_changes_nothing() {
+    let gateway = Gateway::start();
+    let erika = Person::new("erika");
+    let unknown = file(&gateway, &json!({"email": erika.email}));
+    let wrong = |path: &str, body: &Value, status: u16, field: &str| {
+        let answer = asked(&gateway, path, body);
+        assert_eq!((answer.status, answer.field().as_str()), (status, field), "{path} {body}: {}", answer.text);
+        assert!(!answer.text.contains(CANARY), "{}", answer.text);
+    };
+    wrong("/v1/requests", &json!({}), 422, "kind");
+    wrong("/v1/requests", &json!({"kind": "erasure"}), 422, "identifiers");
+    wrong("/v1/requests", &json!({"kind": "everything", "identifiers": {"email": erika.email}}), 422, "kind");
+    wrong("/v1/requests", &json!({"kind": "erasure", "identifiers": {}}), 422, "identifiers");
+    wrong("/v1/requests", &json!({"kind": "erasure", "identifiers": {"email": CANARY}}), 422, "identifiers.email");
+    wrong("/v1/requests", &json!({"kind": "erasure", "identifiers": {CANARY: erika.email}}), 422, "identifiers");
+    wrong("/v1/requests", &json!({"kind": "erasure", "identifiers": {"email": erika.email}, "identified": "yes"}), 422, "identified");
+    wrong("/v1/requests", &json!({"kind": "erasure", "identifiers": {"email": erika.email}, "more": 1}), 422, "body");
+    let at = |step: &str| format!("/v1/requests/{unknown}/{step}");
+    wrong(&at("refuse"), &json!({"reason": "weil"}), 422, "ground");
+    wrong(&at("refuse"), &json!({"ground": "excessive"}), 422, "reason");
+    wrong(&at("refuse"), &json!({"ground": "no_time", "reason": "weil"}), 422, "ground");
+    wrong(&at("extend"), &json!({}), 422, "reason");
+    wrong(&at("identify"), &json!({}), 409, "state");
+    wrong(&at("confirm"), &json!({"recipient": "archive"}), 409, "state");
+    wrong(&at("burn"), &json!({}), 404, "");
+    wrong("/v1/requests/req_00000000000000000000000000000000/approve", &json!({}), 404, "");
+    wrong("/v1/requests/anything/approve", &json!({}), 404, "");
+    assert_eq!(gateway.get(&at("certificate"), &gateway.operator()).status, 404, "there is none yet");
+    assert_eq!(gateway.post(&at("approve"), "", b"{}").status, 401);
+    act(&gateway, &unknown, "extend", &json!({"reason": "Die Anfrage betrifft viele Systeme."}));
+    wrong(&at("extend"), &json!({"reason": "noch einmal"}), 409, "state");
+    act(&gateway, &unknown, "doubt", &json!({}));
+    assert!(show(&gateway, &unknown).get("due").is_none(), "the deadline rests");
+    wrong(&at("approve"), &json!({}), 409, "state");
+    act(&gateway, &unknown, "identify", &json!({}));
+    act(&gateway, &unknown, "approve", &json!({}));
+    gateway.wait_for("the request to be done", || (show(&gateway, &unknown)["state"] == "done").then_some(()));
+    for step in ["approve", "cancel", "identify", "doubt"] {
+        wrong(&at(step), &json!({}), 409, "state");
+    }
+    assert_eq!(show(&gateway, &unknown)["concerned"], 0, "nothing was known of her, and that is certified, too");
+}
