@@ -39,7 +39,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     drop(vault);
     let began = Instant::now();
     let vault = Vault::open_with_room(&keys, &store, &Chance::system(), 1_000)?;
-    println!("opened in {:.1} ms; {} MB more memory than an empty store", began.elapsed().as_secs_f64() * 1e3, (rss()?.saturating_sub(empty)) >> 20);
+    println!(
+        "opened in {:.1} ms; {} MB more memory than an empty store",
+        began.elapsed().as_secs_f64() * 1e3,
+        (rss()?.saturating_sub(empty)) >> 20
+    );
 
     let began = Instant::now();
     for n in 0..10_000 {
@@ -48,8 +52,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("a key that is not in the cache: {:.2} us", micros(began.elapsed()) / 1e4);
 
     let plain: Vec<Duration> = (0..SINGLE).map(|n| timed(|| plain_commit(&store, n))).collect::<Result<_, _>>()?;
-    let shred: Vec<Duration> =
-        (0..SINGLE).map(|n| timed(|| Ok(vault.shred(&[(subject(scatter(n, subjects)), Class::STANDARD)]).map(drop)?))).collect::<Result<_, _>>()?;
+    let shred: Vec<Duration> = (0..SINGLE)
+        .map(|n| timed(|| Ok(vault.shred(&[(subject(scatter(n, subjects)), Class::STANDARD)]).map(drop)?)))
+        .collect::<Result<_, _>>()?;
     report("one durable commit", plain.clone());
     report("one subject erased", shred.clone());
     println!("ratio of the medians: {:.1}", micros(median(shred)) / micros(median(plain)));
@@ -57,7 +62,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let many: Vec<_> = (SINGLE..SINGLE + batch).map(|n| (subject(scatter(n, subjects)), Class::STANDARD)).collect();
     let before = rss()?;
     let took = timed(|| Ok(vault.shred(&many).map(drop)?))?;
-    println!("{batch} subjects in one batch: {:.2} s, {} MB more memory", took.as_secs_f64(), (rss()?.saturating_sub(before)) >> 20);
+    println!(
+        "{batch} subjects in one batch: {:.2} s, {} MB more memory",
+        took.as_secs_f64(),
+        (rss()?.saturating_sub(before)) >> 20
+    );
     drop(vault);
     store.close()?;
     Ok(())
@@ -93,7 +102,8 @@ fn micros(time: Duration) -> f64 {
 
 /// Subject IDs are random; these are spread as well and can be told again.
 fn subject(n: u64) -> SubjectId {
-    let spread = |n: u64| n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let spread =
+        |n: u64| n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     SubjectId(((u128::from(spread(n)) << 64) | u128::from(n)).to_be_bytes())
 }
 

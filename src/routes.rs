@@ -37,19 +37,20 @@ fn websites(cfg: &mut ServiceConfig) {
 
 /// Systems of the company, with a secret key.
 fn systems(cfg: &mut ServiceConfig) {
-    cfg.route("/v1/explain", post().to(intake::http::explain)).service(
-        scope("/v1/profiles")
-            .route("/lookup", post().to(profile::http::lookup))
-            .route("/{customer_id}", get().to(profile::http::show)),
-    )
-    .service(
-        scope("/v1/requests")
-            .route("", post().to(rights::http::file))
-            .route("", get().to(rights::http::list))
-            .route("/{id}", get().to(rights::http::show))
-            .route("/{id}/certificate", get().to(rights::http::certificate))
-            .route("/{id}/{step}", post().to(rights::http::act)),
-    );
+    cfg.route("/v1/explain", post().to(intake::http::explain))
+        .service(
+            scope("/v1/profiles")
+                .route("/lookup", post().to(profile::http::lookup))
+                .route("/{customer_id}", get().to(profile::http::show)),
+        )
+        .service(
+            scope("/v1/requests")
+                .route("", post().to(rights::http::file))
+                .route("", get().to(rights::http::list))
+                .route("/{id}", get().to(rights::http::show))
+                .route("/{id}/certificate", get().to(rights::http::certificate))
+                .route("/{id}/{step}", post().to(rights::http::act)),
+        );
 }
 
 /// Operators, with the operator token or a key of scope `operate`.

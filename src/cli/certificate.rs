@@ -59,6 +59,14 @@ fn say(certificate: &Certificate) {
     }
     for part in &certificate.recipients {
         let state = serde_json::to_string(&part.state).unwrap_or_default();
-        println!("recipient {}: {} events from {} to {}; {} at {}", part.name, part.events, part.first_at, part.last_at, state.trim_matches('"'), part.at);
+        println!(
+            "recipient {}: {} events from {} to {}; {} at {}",
+            part.name,
+            part.events,
+            part.first_at,
+            part.last_at,
+            state.trim_matches('"'),
+            part.at
+        );
     }
 }

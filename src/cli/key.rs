@@ -91,7 +91,11 @@ fn scopes(order: &Create) -> anyhow::Result<Vec<Scope>> {
     let Some(id) = &order.source else {
         let for_all = [Scope::Operate, Scope::Rights, Scope::RequestsWrite];
         let only_those = order.scope.iter().all(|scope| for_all.contains(scope));
-        anyhow::ensure!(only_those, "every scope but `{}` speaks for a source: name it with --source", for_all.map(Scope::as_str).join("`, `"));
+        anyhow::ensure!(
+            only_those,
+            "every scope but `{}` speaks for a source: name it with --source",
+            for_all.map(Scope::as_str).join("`, `")
+        );
         return Ok(if order.scope.is_empty() { vec![Scope::Operate] } else { order.scope.clone() });
     };
     let (_, source) = policy.source(id).with_context(|| {

@@ -126,7 +126,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn file(gateway: &Gateway, kind: &str, identifiers: &[String], identified: bool, note: Option<&str>) -> anyhow::Result<ExitCode> {
     let mut named: Map<String, Value> = Map::new();
     for identifier in identifiers {
-        let Some((kind, value)) = identifier.split_once('=') else { anyhow::bail!("--for takes type=value, such as email=erika@example.org") };
+        let Some((kind, value)) = identifier.split_once('=') else {
+            anyhow::bail!("--for takes type=value, such as email=erika@example.org")
+        };
         let values = named.entry(kind).or_insert_with(|| json!([]));
         if let Some(values) = values.as_array_mut() {
             values.push(Value::from(value));
@@ -172,9 +174,19 @@ fn show(request: &Value) -> anyhow::Result<ExitCode> {
     let all = |name: &str| request.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     for recipient in all("recipients") {
         let events = recipient.get("events").and_then(Value::as_u64).unwrap_or_default();
-        let customers: Vec<String> =
-            recipient.get("customers").and_then(Value::as_array).into_iter().flatten().filter_map(|c| c.as_str().map(str::to_owned)).collect();
-        say(&format!("  recipient {:<12} {:<18} {events} events  {}", text(&recipient, "id"), text(&recipient, "state"), customers.join(" ")));
+        let customers: Vec<String> = recipient
+            .get("customers")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|c| c.as_str().map(str::to_owned))
+            .collect();
+        say(&format!(
+            "  recipient {:<12} {:<18} {events} events  {}",
+            text(&recipient, "id"),
+            text(&recipient, "state"),
+            customers.join(" ")
+        ));
     }
     for act in all("acts") {
         say(&format!("  {}  {:<18} by {}  {}", text(&act, "at"), text(&act, "what"), text(&act, "who"), text(&act, "why")));
@@ -186,7 +198,13 @@ fn line(request: &Value) -> String {
     let left = request.get("daysLeft").and_then(Value::as_i64).map(|days| format!(" ({days} days left)")).unwrap_or_default();
     let due = text(request, "due");
     let due = if due.is_empty() { String::new() } else { format!("  due {due}{left}") };
-    format!("{}  {:<10} {:<16} received {}{due}", text(request, "id"), text(request, "kind"), text(request, "state"), text(request, "receivedAt"))
+    format!(
+        "{}  {:<10} {:<16} received {}{due}",
+        text(request, "id"),
+        text(request, "kind"),
+        text(request, "state"),
+        text(request, "receivedAt")
+    )
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {

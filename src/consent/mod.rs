@@ -237,8 +237,7 @@ impl Consents {
         let context = Admission { vault: &self.vault, policy: &order.policy, chance: &self.chance, at: order.at };
         let plan = self.directory.admit(&order.identifiers, &context, &mut batch)?;
         let mut owners: Vec<SubjectId> = plan.owners().to_vec();
-        let by_owner: Vec<(SubjectId, Blind)> =
-            owners.iter().copied().zip(order.identifiers.iter().map(|i| i.blind)).collect();
+        let by_owner: Vec<(SubjectId, Blind)> = owners.iter().copied().zip(order.identifiers.iter().map(|i| i.blind)).collect();
         owners.sort_unstable();
         owners.dedup();
         let mut folded = Vec::with_capacity(owners.len());

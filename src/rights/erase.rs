@@ -105,7 +105,8 @@ impl Rights {
         for subject in subjects {
             for (id, received) in recipients::of(&self.deps.store, *subject)? {
                 // A destination that the policy has no more is named, but nobody can say under which ID it knows the person.
-                let domain = policy.destination(&id).map(|(_, destination)| self.deps.vault.domain(&destination.domain)).transpose()?;
+                let domain =
+                    policy.destination(&id).map(|(_, destination)| self.deps.vault.domain(&destination.domain)).transpose()?;
                 let customer = domain.map(|domain| domain.customer(*subject).to_string());
                 let (sum, customers) = all.entry(id).or_insert_with(|| (Received { events: 0, ..received }, Vec::new()));
                 sum.events += received.events;

@@ -325,7 +325,11 @@ impl Filed {
                     read.identified = value.as_bool().ok_or_else(wrong)?;
                 }
                 "note" => read.note = Some(text("note", &value, REASON_CHARS_MAX)?),
-                _ => return Err(Problem::field(Code::InvalidField, "body").detail("there are kind, identifiers, identified and note")),
+                _ => {
+                    return Err(
+                        Problem::field(Code::InvalidField, "body").detail("there are kind, identifiers, identified and note")
+                    );
+                }
             }
         }
         Ok(read)

@@ -76,7 +76,8 @@ pub fn verify<T: DeserializeOwned>(statement: &str, kind: &str, jwks: &Value) ->
     }
     let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
     let named = |key: &&Value| key.get("kid").and_then(Value::as_str) == header.kid.as_deref();
-    let key = keys.filter(|key| key.get("crv").and_then(Value::as_str) == Some("Ed25519")).find(named).ok_or(Doubt::UnknownKey)?;
+    let key =
+        keys.filter(|key| key.get("crv").and_then(Value::as_str) == Some("Ed25519")).find(named).ok_or(Doubt::UnknownKey)?;
     let x = key.get("x").and_then(Value::as_str).and_then(|x| URL_SAFE_NO_PAD.decode(x).ok()).ok_or(Doubt::UnknownKey)?;
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.required_spec_claims.clear();
@@ -170,7 +171,10 @@ mod tests {
         }
         let parts: Vec<&str> = signed.split('.').collect();
         let other = URL_SAFE_NO_PAD.encode(br#"{"recipients":[]}"#);
-        assert_eq!(verify::<Value>(&format!("{}.{other}.{}", parts[0], parts[2]), "erasure+jwt", &ours.jwks()), Err(Doubt::Signature));
+        assert_eq!(
+            verify::<Value>(&format!("{}.{other}.{}", parts[0], parts[2]), "erasure+jwt", &ours.jwks()),
+            Err(Doubt::Signature)
+        );
         let none = URL_SAFE_NO_PAD.encode(br#"{"alg":"none","typ":"erasure+jwt"}"#);
         assert!(verify::<Value>(&format!("{none}.{}.", parts[1]), "erasure+jwt", &ours.jwks()).is_err());
     }

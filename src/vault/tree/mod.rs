@@ -143,9 +143,7 @@ impl Tree {
         let file = match RootFile::open(&path, head.tree)? {
             Some(file) => file,
             // Its making was cut off; nothing was ever sealed under it.
-            None if head.next_shard == 0 => {
-                RootFile::create(&path, head.tree, &wrap, head.generation, &Secret::random(chance)?)?
-            }
+            None if head.next_shard == 0 => RootFile::create(&path, head.tree, &wrap, head.generation, &Secret::random(chance)?)?,
             None => return Err(Error::KeyMissing { path }),
         };
         let root = settle(&file, &wrap, head.generation)?;

@@ -193,8 +193,12 @@ fn with_all_old_nodes_and_the_key_of_today_a_shredded_key_is_out_of_reach() {
         house.vault.tree.with(place, |secret| *secret.bytes()).unwrap()
     };
     let root = |house: &House| *house.vault.tree.crown.read().root.bytes();
-    let (victim, kept, neighbour, far) =
-        (secret(&house, 3, Class::STANDARD), secret(&house, 3, LATER), secret(&house, 4, Class::STANDARD), secret(&house, 139, Class::STANDARD));
+    let (victim, kept, neighbour, far) = (
+        secret(&house, 3, Class::STANDARD),
+        secret(&house, 3, LATER),
+        secret(&house, 4, Class::STANDARD),
+        secret(&house, 139, Class::STANDARD),
+    );
     let mut ever = house.nodes();
     let first_root = root(&house);
     assert!(all_keys_from(first_root, &ever).contains(&victim), "the test can find a key that is there");

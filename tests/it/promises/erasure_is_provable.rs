@@ -13,8 +13,12 @@ use crate::harness::{Answer, CANARY, Gateway};
 
 const ALL: [(&str, &str); 3] = [("analytics", "granted"), ("personalization", "granted"), ("identity_linking", "granted")];
 
+fn bearer(gateway: &Gateway) -> String {
+    format!("Bearer {}", gateway.operator())
+}
+
 fn asked(gateway: &Gateway, path: &str, body: &Value) -> Answer {
-    gateway.post(path, &gateway.operator(), body.to_string().as_bytes())
+    gateway.post(path, &bearer(gateway), body.to_string().as_bytes())
 }
 
 /// Files an erasure for somebody whose identity is clear.
@@ -31,7 +35,7 @@ fn act(gateway: &Gateway, request: &str, step: &str, body: &Value) -> Value {
 }
 
 fn show(gateway: &Gateway, request: &str) -> Value {
-    gateway.get(&format!("/v1/requests/{request}"), &gateway.operator()).json()
+    gateway.get(&format!("/v1/requests/{request}"), &bearer(gateway)).json()
 }
 
 fn has(request: &Value, what: &str) -> bool {
@@ -53,8 +57,14 @@ fn erase(gateway: &Gateway, identifiers: &Value) -> (String, Value) {
     (request, done)
 }
 
-fn lookup(gateway: &Gateway, email: &str) -> Answer {
-    asked(gateway, "/v1/profiles/lookup", &json!({"identifiers": {"email": email}, "purpose": "personalization"}))
+/// Under which customer ID the profile store knows somebody, if it does.
+fn lookup(gateway: &Gateway, email: &str) -> Option<String> {
+    let who = json!({"identifiers": {"email": email}, "purpose": "personalization"});
+    asked(gateway, "/v1/profiles/lookup", &who).json()["customerId"].as_str().map(str::to_owned)
+}
+
+fn profile(gateway: &Gateway, customer: &str) -> Answer {
+    gateway.get(&format!("/v1/profiles/{customer}?purpose=personalization"), &bearer(gateway))
 }
 
 fn joins(person: &Person) -> Value {
@@ -94,7 +104,11 @@ fn after_an_erasure_nothing_of_a_person_is_left_and_a_neighbour_is_unharmed() {
         send(&gateway, "wk_web", &[joins(person), person.does("Product Viewed"), person.does("Product Added")]);
     }
     assert_eq!(arrived(&gateway).len(), 6);
-    assert_eq!((lookup(&gateway, &erika.email).status, lookup(&gateway, &otto.email).status), (200, 200));
+    let customer = |person: &Person| lookup(&gateway, &person.email).expect("the profile store knows them before");
+    let (hers, his) = (customer(&erika), customer(&otto));
+    assert_eq!(profile(&gateway, &hers).status, 200);
+    let neighbour = profile(&gateway, &his).json();
+    assert_eq!(neighbour["events"].as_array().map(Vec::len), Some(1));
 
     // A thief copies everything but the root of the key tree, before.
     gateway.stop();
@@ -107,6 +121,11 @@ fn after_an_erasure_nothing_of_a_person_is_left_and_a_neighbour_is_unharmed() {
     let names: Vec<&str> = done["recipients"].as_array().unwrap().iter().map(|r| r["id"].as_str().unwrap()).collect();
     assert_eq!(names, ["archive", "profile"]);
     assert!(done["recipients"].as_array().unwrap().iter().all(|r| r["events"] == 3), "{done}");
+    assert_eq!(
+        (done["concerned"].as_u64(), done["sharedLeft"].as_u64()),
+        (Some(3), Some(0)),
+        "her account, her address, her device"
+    );
     let device = erika.does("Product Viewed");
     send(&gateway, "wk_web", std::slice::from_ref(&device));
     assert!(!arrived(&gateway).contains(&id(&device)), "nobody has decided for this device since");
@@ -115,8 +134,10 @@ fn after_an_erasure_nothing_of_a_person_is_left_and_a_neighbour_is_unharmed() {
         if restart {
             gateway.restart();
         }
-        assert_ne!(lookup(&gateway, &erika.email).status, 200);
-        assert_eq!(lookup(&gateway, &otto.email).status, 200, "a neighbour's profile");
+        assert_eq!(lookup(&gateway, &erika.email), None);
+        assert_eq!(profile(&gateway, &hers).status, 404);
+        assert_eq!(lookup(&gateway, &otto.email).as_ref(), Some(&his));
+        assert_eq!(profile(&gateway, &his).json(), neighbour, "a neighbour's profile");
         let otto_does = otto.does("Order Completed");
         send(&gateway, "wk_web", std::slice::from_ref(&otto_does));
         assert!(arrived(&gateway).contains(&id(&otto_does)), "a neighbour's events");
@@ -127,12 +148,13 @@ fn after_an_erasure_nothing_of_a_person_is_left_and_a_neighbour_is_unharmed() {
     assert_ne!(counted(&gateway), before, "the device was forgotten, so it is new");
 
     // The certificate holds without the gateway, says nothing personal, and cannot be changed.
-    let certificate = gateway.get(&format!("/v1/requests/{request}/certificate"), &gateway.operator()).text;
+    let certificate = gateway.get(&format!("/v1/requests/{request}/certificate"), &bearer(&gateway)).text;
     let (file, jwks) = (thief.path().join("certificate.jws"), thief.path().join("jwks.json"));
     std::fs::write(&file, &certificate).unwrap();
     std::fs::write(&jwks, gateway.get("/.well-known/jwks.json", "").text).unwrap();
     gateway.stop();
-    let verify = |file: &Path| gateway.command(&["certificate", "verify", file.to_str().unwrap(), "--jwks", jwks.to_str().unwrap()]);
+    let verify =
+        |file: &Path| gateway.command(&["certificate", "verify", file.to_str().unwrap(), "--jwks", jwks.to_str().unwrap()]);
     let said = verify(&file);
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     let said = String::from_utf8(said.stdout).unwrap();
@@ -222,7 +244,12 @@ fn what_contradicts_a_requests_state_or_names_nothing_changes_nothing() {
     wrong("/v1/requests", &json!({"kind": "erasure", "identifiers": {}}), 422, "identifiers");
     wrong("/v1/requests", &json!({"kind": "erasure", "identifiers": {"email": CANARY}}), 422, "identifiers.email");
     wrong("/v1/requests", &json!({"kind": "erasure", "identifiers": {CANARY: erika.email}}), 422, "identifiers");
-    wrong("/v1/requests", &json!({"kind": "erasure", "identifiers": {"email": erika.email}, "identified": "yes"}), 422, "identified");
+    wrong(
+        "/v1/requests",
+        &json!({"kind": "erasure", "identifiers": {"email": erika.email}, "identified": "yes"}),
+        422,
+        "identified",
+    );
     wrong("/v1/requests", &json!({"kind": "erasure", "identifiers": {"email": erika.email}, "more": 1}), 422, "body");
     let at = |step: &str| format!("/v1/requests/{unknown}/{step}");
     wrong(&at("refuse"), &json!({"reason": "weil"}), 422, "ground");
@@ -234,7 +261,7 @@ fn what_contradicts_a_requests_state_or_names_nothing_changes_nothing() {
     wrong(&at("burn"), &json!({}), 404, "");
     wrong("/v1/requests/req_00000000000000000000000000000000/approve", &json!({}), 404, "");
     wrong("/v1/requests/anything/approve", &json!({}), 404, "");
-    assert_eq!(gateway.get(&at("certificate"), &gateway.operator()).status, 404, "there is none yet");
+    assert_eq!(gateway.get(&at("certificate"), &bearer(&gateway)).status, 404, "there is none yet");
     assert_eq!(gateway.post(&at("approve"), "", b"{}").status, 401);
     act(&gateway, &unknown, "extend", &json!({"reason": "Die Anfrage betrifft viele Systeme."}));
     wrong(&at("extend"), &json!({"reason": "noch einmal"}), 409, "state");
