@@ -3,6 +3,13 @@
 //! `cargo bench --bench shred [-- --subjects 1000000 --batch 10000]`. The peer is what one durable commit of the store costs by itself,
 //! in the same run.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
+    reason = "a benchmark prints and measures"
+)]
+
 use std::time::{Duration, Instant};
 
 use pforte::clock::Chance;

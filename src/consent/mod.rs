@@ -76,7 +76,13 @@ impl Error {
         match self {
             Self::Vault(vault::Error::Shredded) => true,
             Self::Identity(error) => error.is_shredded(),
-            _ => false,
+            Self::NotAsked { .. }
+            | Self::NoNotice
+            | Self::Nobody
+            | Self::Store(_)
+            | Self::Vault(_)
+            | Self::Form(_)
+            | Self::Drift => false,
         }
     }
 

@@ -83,7 +83,8 @@ mod tests {
     }
 
     fn at(text: &str) -> Millis {
-        format!("{text}[Europe/Berlin]").parse::<jiff::Zoned>().unwrap().timestamp().as_millisecond()
+        let local: jiff::civil::DateTime = text.parse().unwrap();
+        calendar().zone.to_timestamp(local).unwrap().as_millisecond()
     }
 
     fn calendar() -> Calendar {

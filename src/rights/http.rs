@@ -294,9 +294,10 @@ impl RequestAnswer {
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     let value: Value = serde_json::from_slice(body).map_err(|_unreadable| Problem::new(Code::InvalidJson))?;
-    match value {
-        Value::Object(fields) => Ok(fields),
-        _ => Err(Problem::new(Code::InvalidJson).detail("the body must be a JSON object")),
+    if let Value::Object(fields) = value {
+        Ok(fields)
+    } else {
+        Err(Problem::new(Code::InvalidJson).detail("the body must be a JSON object"))
     }
 }
 
@@ -344,10 +345,7 @@ fn named(identifiers: &Value) -> Result<Vec<(String, String)>, Problem> {
     };
     let mut all = Vec::new();
     for (kind, value) in fields {
-        let values = match value {
-            Value::Array(values) => values.as_slice(),
-            one => std::slice::from_ref(one),
-        };
+        let values = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
         for value in values {
             let value = value.as_str().ok_or_else(|| wrong(String::from("identifiers")))?;
             all.push((kind.clone(), value.to_owned()));
@@ -395,7 +393,7 @@ fn problem(error: &Error) -> Problem {
             Problem::field(Code::InvalidField, format!("identifiers.{kind}")).detail(refusal.to_string())
         }
         Error::Store(crate::store::Error::Busy) => Problem::new(Code::Overloaded).retry_after(1),
-        error => {
+        Error::Identity(_) | Error::Consent(_) | Error::Store(_) | Error::Vault(_) | Error::Chance(_) | Error::Form(_) => {
             tracing::error!(%error, "a request could not be read or changed");
             Problem::new(Code::Unavailable)
         }

@@ -18,8 +18,6 @@ pub mod deadline;
 mod erase;
 pub mod http;
 mod request;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
@@ -287,10 +285,7 @@ impl Rights {
             }
             _ => return wrong,
         };
-        let about = match &step {
-            Step::Confirm { recipient } => Some(recipient.as_str()),
-            _ => why,
-        };
+        let about = if let Step::Confirm { recipient } = &step { Some(recipient.as_str()) } else { why };
         request.note(at, who, what, about);
         self.save(id, &request).await?;
         self.wake.notify_one();

@@ -84,10 +84,9 @@ pub fn verify<T: DeserializeOwned>(statement: &str, kind: &str, jwks: &Value) ->
     validation.validate_exp = false;
     validation.validate_aud = false;
     let data = jsonwebtoken::decode::<T>(statement, &DecodingKey::from_ed_der(&x), &validation);
-    data.map(|data| data.claims).map_err(|error| match error.kind() {
-        ErrorKind::InvalidSignature => Doubt::Signature,
-        _ => Doubt::Form,
-    })
+    let doubt =
+        |error: JwtError| if matches!(error.kind(), ErrorKind::InvalidSignature) { Doubt::Signature } else { Doubt::Form };
+    data.map(|data| data.claims).map_err(doubt)
 }
 
 /// RFC 7638: SHA-256 of the required members in their order.
@@ -100,18 +99,22 @@ fn thumbprint(public: &[u8]) -> String {
 /// `jsonwebtoken` does the format and `ring` the algorithm; one algorithm and no other is there to be chosen.
 fn install() {
     static RING: CryptoProvider = CryptoProvider {
-        signer_factory: |algorithm, key| match algorithm {
-            Algorithm::EdDSA => Ok(Box::new(Ed25519Signer(pair(key.as_bytes())?))),
-            _ => Err(ErrorKind::InvalidAlgorithm.into()),
+        signer_factory: |algorithm, key| {
+            only_ed25519(*algorithm)?;
+            Ok(Box::new(Ed25519Signer(pair(key.as_bytes())?)))
         },
-        verifier_factory: |algorithm, key| match algorithm {
-            Algorithm::EdDSA => Ok(Box::new(Ed25519Verifier(key.try_get_as_bytes()?.to_vec()))),
-            _ => Err(ErrorKind::InvalidAlgorithm.into()),
+        verifier_factory: |algorithm, key| {
+            only_ed25519(*algorithm)?;
+            Ok(Box::new(Ed25519Verifier(key.try_get_as_bytes()?.to_vec())))
         },
         key_utils: KeyUtils::new_unimplemented(),
     };
     // It fails when it was installed before, by ourselves.
     _ = RING.install_default();
+}
+
+fn only_ed25519(algorithm: Algorithm) -> Result<(), JwtError> {
+    if algorithm == Algorithm::EdDSA { Ok(()) } else { Err(ErrorKind::InvalidAlgorithm.into()) }
 }
 
 fn pair(seed: &[u8]) -> Result<Ed25519KeyPair, JwtError> {

@@ -17,7 +17,9 @@ const SHARDS_MIN: u32 = 2;
 /// The most shards of one filling: 8192 keys, 270 kB.
 const SHARDS_MAX: u32 = 64;
 /// With fewer keys than this the next shards are filled, while these are given out.
-const LOW: usize = FAN / 2;
+const LOW: usize = FAN as usize / 2;
+/// The last place of a shard.
+const LAST_SLOT: u8 = 127;
 
 /// What is ready, and who fills.
 #[derive(Default)]
@@ -90,8 +92,8 @@ impl Tree {
         let head = Head { next_shard, ..crown.head };
         let mut change = Change { head, root: crown.root.again(), branches: std::collections::BTreeMap::new() };
         for number in first..next_shard {
-            let mut shard = Node::empty(FAN);
-            for slot in 0..FAN as u8 {
+            let mut shard = Node::empty(FAN as usize);
+            for slot in 0..=LAST_SLOT {
                 let secret = Secret::random(&self.chance)?;
                 shard.set(usize::from(slot), Some(secret.again()));
                 ready.push((Place { shard: number, slot }, secret));
@@ -113,7 +115,7 @@ impl Tree {
 
     /// The branch as it is, or a new one. A key that is only joined by others need not be another one.
     fn grown(&self, crown: &super::Crown, number: u32) -> Result<super::Branch, Error> {
-        let mut shards = Node::empty(FAN);
+        let mut shards = Node::empty(FAN as usize);
         let Some(old) = crown.branches.get(&number) else {
             return Ok(super::Branch { key: Secret::random(&self.chance)?, shards });
         };

@@ -32,9 +32,9 @@ use node::Node;
 use root::RootFile;
 
 /// Keys of a shard, and shards of a branch.
-const FAN: usize = 128;
+const FAN: u32 = 128;
 /// Branch keys of a page.
-const PAGE_FAN: usize = 512;
+const PAGE_FAN: u32 = 512;
 /// Tag of the table: `N ‖ kind ‖ number` → a node, sealed under the key that its parent holds; `N ‖ 0` → [`Head`], plain.
 const TAG: u8 = b'N';
 /// How many nodes are read at a time when the tree is opened.
@@ -51,8 +51,8 @@ enum Kind {
 impl Kind {
     const fn places(self) -> usize {
         match self {
-            Self::Page => PAGE_FAN,
-            Self::Branch | Self::Shard => FAN,
+            Self::Page => PAGE_FAN as usize,
+            Self::Branch | Self::Shard => FAN as usize,
         }
     }
 }
@@ -187,7 +187,7 @@ impl Tree {
         let (branch, place) = branch_of(shard);
         let key = crown.branches.get(&branch).and_then(|b| b.shards.get(place)).ok_or(Error::Unreadable)?;
         let sealed = self.store.get(&record(Kind::Shard, shard))?.ok_or(Error::Unreadable)?;
-        Node::open(FAN, &DataKey::new(key.again()), &aad(Kind::Shard, shard, 0), &sealed)
+        Node::open(FAN as usize, &DataKey::new(key.again()), &aad(Kind::Shard, shard, 0), &sealed)
     }
 
     /// Erases the keys in these places for good, and lets `also` happen in the same commit. When this returns, nothing on the
@@ -271,11 +271,11 @@ impl Tree {
         let head = Head { generation: crown.head.generation + 1, ..crown.head };
         let mut change = Change { head, root: Secret::random(&self.chance)?, branches: BTreeMap::new() };
         for number in branches {
-            let mut node = Node::empty(FAN);
+            let mut node = Node::empty(FAN as usize);
             let old = crown.branches.get(&number).ok_or(Error::Unreadable)?;
             old.shards.keys().for_each(|(place, key)| node.set(place, Some(key.again())));
-            let first = number.saturating_mul(FAN as u32);
-            let range = first..=first.saturating_add(FAN as u32 - 1);
+            let first = number.saturating_mul(FAN);
+            let range = first..=first.saturating_add(FAN - 1);
             for (shard, key) in shards.range(range) {
                 node.set(branch_of(*shard).1, key.as_ref().map(Secret::again));
             }
@@ -331,15 +331,15 @@ impl Change {
                 None => batch.delete(record(Kind::Branch, *number)),
             }
         }
-        let page_of = |branch: &u32| branch / PAGE_FAN as u32;
+        let page_of = |branch: &u32| branch / PAGE_FAN;
         let mut pages: BTreeSet<u32> = self.branches.keys().map(page_of).collect();
         if all_pages {
             pages.extend(crown.branches.keys().map(page_of));
         }
         for number in pages {
-            let first = number.saturating_mul(PAGE_FAN as u32);
-            let mut page = Node::empty(PAGE_FAN);
-            for place in 0..PAGE_FAN as u32 {
+            let first = number.saturating_mul(PAGE_FAN);
+            let mut page = Node::empty(PAGE_FAN as usize);
+            for place in 0..PAGE_FAN {
                 let branch = first.saturating_add(place);
                 let held = self.branches.get(&branch).map_or_else(|| crown.branches.get(&branch), Option::as_ref);
                 page.set(place as usize, held.map(|branch| branch.key.again()));
@@ -385,9 +385,9 @@ fn read_branches(store: &Store, root: &Secret, generation: u64) -> Result<BTreeM
             let page = Node::open(Kind::Page.places(), &root, &aad(Kind::Page, number, generation), sealed)?;
             for (place, key) in page.keys() {
                 let place = u32::try_from(place).map_err(|_too_many| Error::Unreadable)?;
-                let number = number.saturating_mul(PAGE_FAN as u32).saturating_add(place);
+                let number = number.saturating_mul(PAGE_FAN).saturating_add(place);
                 let sealed = store.get(&record(Kind::Branch, number))?.ok_or(Error::Unreadable)?;
-                let shards = Node::open(FAN, &DataKey::new(key.again()), &aad(Kind::Branch, number, 0), &sealed)?;
+                let shards = Node::open(FAN as usize, &DataKey::new(key.again()), &aad(Kind::Branch, number, 0), &sealed)?;
                 branches.insert(number, Branch { key: key.again(), shards });
             }
         }
@@ -406,7 +406,7 @@ fn put_node(batch: &mut Batch, (kind, number): (Kind, u32), generation: u64, nod
 
 /// The branch of a shard, and its place in there.
 const fn branch_of(shard: u32) -> (u32, usize) {
-    (shard / FAN as u32, shard as usize % FAN)
+    (shard / FAN, (shard % FAN) as usize)
 }
 
 fn record(kind: Kind, number: u32) -> Vec<u8> {

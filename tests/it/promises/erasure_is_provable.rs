@@ -1,7 +1,6 @@
 //! P6: after an erasure nothing readable is left, in no file and in no copy, and a certificate says what became of it elsewhere.
 
 use std::path::Path;
-use std::time::Duration;
 
 use pforte::clock::Chance;
 use pforte::store::{Options, Store};
@@ -93,6 +92,27 @@ fn counted(gateway: &Gateway) -> Vec<String> {
     metrics.lines().filter(of_people).map(str::to_owned).collect()
 }
 
+/// The certificate holds without the gateway, says nothing personal, and cannot be changed. The gateway is stopped after this.
+fn certificate_holds(gateway: &mut Gateway, request: &str, folder: &Path) {
+    let certificate = gateway.get(&format!("/v1/requests/{request}/certificate"), &bearer(gateway)).text;
+    let (file, jwks) = (folder.join("certificate.jws"), folder.join("jwks.json"));
+    std::fs::write(&file, &certificate).unwrap();
+    std::fs::write(&jwks, gateway.get("/.well-known/jwks.json", "").text).unwrap();
+    gateway.stop();
+    let verify =
+        |file: &Path| gateway.command(&["certificate", "verify", file.to_str().unwrap(), "--jwks", jwks.to_str().unwrap()]);
+    let said = verify(&file);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("archive") && said.contains("confirmed_by_hand") && said.contains(request), "{said}");
+    assert!(!said.contains(CANARY) && !said.contains("cus_"), "{said}");
+    let mut forged = certificate.into_bytes();
+    let middle = forged.len() / 2;
+    forged[middle] = if forged[middle] == b'A' { b'B' } else { b'A' };
+    std::fs::write(&file, forged).unwrap();
+    assert!(!verify(&file).status.success());
+}
+
 #[test]
 fn after_an_erasure_nothing_of_a_person_is_left_and_a_neighbour_is_unharmed() {
     let mut gateway = Gateway::start();
@@ -147,25 +167,7 @@ fn after_an_erasure_nothing_of_a_person_is_left_and_a_neighbour_is_unharmed() {
     erika.decides(&gateway, &ALL);
     assert_ne!(counted(&gateway), before, "the device was forgotten, so it is new");
 
-    // The certificate holds without the gateway, says nothing personal, and cannot be changed.
-    let certificate = gateway.get(&format!("/v1/requests/{request}/certificate"), &bearer(&gateway)).text;
-    let (file, jwks) = (thief.path().join("certificate.jws"), thief.path().join("jwks.json"));
-    std::fs::write(&file, &certificate).unwrap();
-    std::fs::write(&jwks, gateway.get("/.well-known/jwks.json", "").text).unwrap();
-    gateway.stop();
-    let verify =
-        |file: &Path| gateway.command(&["certificate", "verify", file.to_str().unwrap(), "--jwks", jwks.to_str().unwrap()]);
-    let said = verify(&file);
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    let said = String::from_utf8(said.stdout).unwrap();
-    assert!(said.contains("archive") && said.contains("confirmed_by_hand") && said.contains(&request), "{said}");
-    assert!(!said.contains(CANARY) && !said.contains("cus_"), "{said}");
-    let mut forged = certificate.into_bytes();
-    let middle = forged.len() / 2;
-    forged[middle] = if forged[middle] == b'A' { b'B' } else { b'A' };
-    std::fs::write(&file, forged).unwrap();
-    assert!(!verify(&file).status.success());
-
+    certificate_holds(&mut gateway, &request, thief.path());
     // The copy from before does not open with the keys of today.
     let store = Store::open(&thief.path().join("data"), &Options::default()).unwrap();
     let error = Vault::open(&gateway.path("keys"), &store, &Chance::system()).err().expect("a copy from before opens");
@@ -206,7 +208,7 @@ fn erasures_survive_kills_and_none_is_lost_or_done_by_halves() {
     for (n, request) in requests.iter().enumerate() {
         act(&gateway, request, "approve", &json!({}));
         // At another moment each time: before, while and after the keys are shredded.
-        std::thread::sleep(Duration::from_micros(n as u64 * 1_500));
+        (0..n).for_each(|_| drop(show(&gateway, request)));
         gateway.crash();
     }
     for (person, request) in people.iter().zip(&requests) {
