@@ -392,7 +392,7 @@ fn problem(error: &Error) -> Problem {
         Error::Identifier { kind, refusal } => {
             Problem::field(Code::InvalidField, format!("identifiers.{kind}")).detail(refusal.to_string())
         }
-        Error::Store(crate::store::Error::Busy) => Problem::new(Code::Overloaded).retry_after(1),
+        error if error.is_busy() => Problem::new(Code::Overloaded).retry_after(1),
         Error::Identity(_) | Error::Consent(_) | Error::Store(_) | Error::Vault(_) | Error::Chance(_) | Error::Form(_) => {
             tracing::error!(%error, "a request could not be read or changed");
             Problem::new(Code::Unavailable)

@@ -92,6 +92,14 @@ pub enum Error {
     Form(#[from] serde_json::Error),
 }
 
+impl Error {
+    /// Whether the gateway simply has too much to do.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        matches!(self, Self::Store(store::Error::Busy))
+    }
+}
+
 /// A request that comes in.
 #[derive(Clone, Debug)]
 pub struct Submission {
