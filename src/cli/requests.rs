@@ -19,7 +19,7 @@ pub struct Args {
 enum Command {
     /// Files a request for somebody
     File {
-        /// What is asked for: erasure
+        /// What is asked for: erasure, access or portability
         kind: String,
         /// Who asks, as type=value; several times if need be
         #[arg(long = "for", value_name = "TYPE=VALUE", required = true)]
@@ -77,6 +77,19 @@ enum Command {
         #[command(flatten)]
         one: One,
     },
+    /// Prints what is stored about the person, for 30 days after an access or portability was approved
+    Package {
+        /// The request's ID
+        id: String,
+        /// json, csv or html
+        #[arg(long, default_value = "json")]
+        format: String,
+        /// de or en; the policy's language if it is left out
+        #[arg(long)]
+        language: Option<String>,
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// Prints the certificate
     Certificate {
         /// The request's ID
@@ -115,6 +128,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Extend(one) => step("extend", one, &[]),
         Command::Cancel(one) => step("cancel", one, &[]),
         Command::Confirm { recipient, one } => step("confirm", one, &[("recipient", recipient)]),
+        Command::Package { id, format, language, remote } => {
+            let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+            let language = language.as_deref().map(|language| format!("&language={}", escape(language))).unwrap_or_default();
+            let rest = format!("/package?format={}{language}", escape(format));
+            print(&Gateway::find(remote)?.ask_text("GET", &path(id, &rest))?);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Certificate { id, remote } => {
             let answer = Gateway::find(remote)?.ask_text("GET", &path(id, "/certificate"))?;
             say(&answer);
@@ -214,4 +234,9 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 #[expect(clippy::print_stdout, reason = "a command line speaks to its terminal")]
 fn say(line: &str) {
     println!("{line}");
+}
+
+#[expect(clippy::print_stdout, reason = "a command line speaks to its terminal")]
+fn print(text: &str) {
+    print!("{text}");
 }

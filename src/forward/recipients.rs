@@ -25,6 +25,29 @@ pub fn of(store: &Store, subject: SubjectId) -> Result<BTreeMap<String, Received
     }
 }
 
+/// What one destination received of several subjects together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sum(Option<Received>);
+
+impl Sum {
+    /// Adds what it received of one more.
+    pub fn add(&mut self, more: Received) {
+        let Some(sum) = &mut self.0 else {
+            self.0 = Some(more);
+            return;
+        };
+        sum.events += more.events;
+        sum.first_at = sum.first_at.min(more.first_at);
+        sum.last_at = sum.last_at.max(more.last_at);
+    }
+
+    /// What it comes to; `None` if nothing was added.
+    #[must_use]
+    pub const fn received(self) -> Option<Received> {
+        self.0
+    }
+}
+
 /// Puts into the batch that nothing of a subject waits any more as a dead letter, and that nobody received anything of it. Other
 /// events that wait go by themselves: they do not open any more.
 ///

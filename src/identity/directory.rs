@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 use hashbrown::HashTable;
 use parking_lot::RwLock;
 
-use super::record::{LINKS, Link, OWNERS, VALUES};
+use super::record::{LINKS, Link, OWNERS, VALUES, value_aad};
 use super::{Error, Identifier, Known, NodeRef, Plan, Resolved, SubjectRef};
 use crate::id::{Blind, SubjectId};
 use crate::policy::{IdentifierKind, Policy};
 use crate::store::{Batch, Store};
+use crate::vault::{Sealed, Vault};
 
 /// How many records are read at a time.
 const PAGE: usize = 2048;
@@ -343,6 +344,33 @@ impl Directory {
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(*last);
             page.iter().for_each(|(key, _)| VALUES.delete(batch, key));
+        }
+    }
+
+    /// The identifiers of a subject in plain words, for the person themself: the ID of the type, and the value.
+    ///
+    /// # Errors
+    /// When store or vault cannot be read.
+    pub fn values(
+        &self,
+        store: &Store,
+        vault: &Vault,
+        subject: SubjectId,
+        policy: &Policy,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let key = vault.key(subject)?;
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = VALUES.scan(store, &subject.0, after.as_ref(), PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(all) };
+            after = Some(*last);
+            for (place, Sealed(sealed)) in &page {
+                let plain = key.open(&value_aad(place), sealed)?;
+                let owner = OWNERS.get(store, &place.blind)?;
+                let typed = owner.and_then(|owner| policy.identifiers.iter().find(|t| tag(&t.id) == owner.kind));
+                let kind = typed.map_or_else(|| String::from("other"), |t| t.id.clone());
+                all.push((kind, String::from_utf8_lossy(&plain).into_owned()));
+            }
         }
     }
 

@@ -17,6 +17,7 @@
 //! Limits: the index takes 4 bytes of memory per event, about 50 per subject, 32 per chunk; one read opens at most
 //! [`EVENTS_OPENED_MAX`] events. A purpose that the policy no longer has keeps its events for [`ORPHANED_DAYS`] days.
 
+mod export;
 pub mod http;
 mod index;
 mod people;
@@ -38,6 +39,7 @@ use crate::vault::{self, Vault};
 use index::Index;
 use record::{ChunkId, EVENTS, Entry, HEADERS, Header, Inside};
 
+pub use export::Exported;
 pub use people::{Customer, Gathering};
 pub use read::{Channel, Profile, Query};
 

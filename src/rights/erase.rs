@@ -101,32 +101,30 @@ impl Rights {
     /// Who had received something, and what became of it there by now.
     fn recipients(&self, subjects: &[SubjectId]) -> Result<Vec<Recipient>, Error> {
         let policy = self.deps.policy.current();
-        let mut all: BTreeMap<String, (Received, Vec<String>)> = BTreeMap::new();
+        let mut all: BTreeMap<String, (recipients::Sum, Vec<String>)> = BTreeMap::new();
         for subject in subjects {
             for (id, received) in recipients::of(&self.deps.store, *subject)? {
                 // A destination that the policy has no more is named, but nobody can say under which ID it knows the person.
                 let domain =
                     policy.destination(&id).map(|(_, destination)| self.deps.vault.domain(&destination.domain)).transpose()?;
                 let customer = domain.map(|domain| domain.customer(*subject).to_string());
-                let (sum, customers) = all.entry(id).or_insert_with(|| (Received { events: 0, ..received }, Vec::new()));
-                sum.events += received.events;
-                sum.first_at = sum.first_at.min(received.first_at);
-                sum.last_at = sum.last_at.max(received.last_at);
+                let (sum, customers) = all.entry(id).or_default();
+                sum.add(received);
                 customers.extend(customer);
             }
         }
         let at = self.deps.clock.now();
-        let recipient = |(id, (received, customers)): (String, (Received, Vec<String>))| {
+        let recipient = |(id, (sum, customers)): (String, (recipients::Sum, Vec<String>))| {
             let kind = policy.destination(&id).map(|(_, destination)| &destination.kind);
             let fate = if matches!(kind, Some(DestinationKind::Profile)) { Fate::Confirmed } else { Fate::Open };
-            let Received { events, first_at, last_at } = received;
-            Recipient { id, events, first_at, last_at, fate, at, customers }
+            let Received { events, first_at, last_at } = sum.received()?;
+            Some(Recipient { id, events, first_at, last_at, fate, at, customers })
         };
-        Ok(all.into_iter().map(recipient).collect())
+        Ok(all.into_iter().filter_map(recipient).collect())
     }
 }
 
-fn subject(text: &str) -> Option<SubjectId> {
+pub(super) fn subject(text: &str) -> Option<SubjectId> {
     let mut bytes = [0; 16];
     hex::decode_to_slice(text, &mut bytes).ok()?;
     Some(SubjectId(bytes))

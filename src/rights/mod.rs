@@ -13,6 +13,7 @@
 //!
 //! It **refuses to know** how a person proves who they are: whoever files the request says whether it is clear.
 
+mod access;
 mod certificate;
 pub mod deadline;
 mod erase;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, Notify};
 
+pub use access::{Format, Package};
 pub use certificate::{CERTIFICATE, Certificate, Part};
 use deadline::Calendar;
 use request::REQUESTS;
@@ -33,7 +35,7 @@ use crate::consent::{self, Consents};
 use crate::forward::Forwarder;
 use crate::identity::{self, Directory};
 use crate::policy::{self, Policy};
-use crate::profile::Profiles;
+use crate::profile::{self, Profiles};
 use crate::store::{self, Batch, Store};
 use crate::vault::{self, Class, Sealed, Vault};
 
@@ -72,6 +74,18 @@ pub enum Error {
     /// Nobody is named.
     #[error("nobody is named")]
     Nobody,
+    /// There is no package, not yet, or not any more.
+    #[error("there is no package, or its time is over")]
+    NoPackage,
+    /// What is stored of somebody could not be read.
+    #[error(transparent)]
+    Profile(#[from] profile::Error),
+    /// Whoever fetches a package has gone away.
+    #[error("the package could not be handed over")]
+    Write(#[from] std::io::Error),
+    /// A table could not be written.
+    #[error("the package could not be handed over")]
+    Table(#[from] csv::Error),
     /// Who has what could not be read or changed.
     #[error(transparent)]
     Identity(#[from] identity::Error),
@@ -323,8 +337,11 @@ impl Rights {
     /// The first failure; what comes after it was done all the same.
     pub async fn work(&self) -> Result<(), Error> {
         let mut failed = Ok(());
-        for (id, _) in self.list(Some(State::Running))? {
-            let done = self.erase(id).await;
+        for (id, request) in self.list(Some(State::Running))? {
+            let done = match request.kind {
+                Kind::Erasure => self.erase(id).await,
+                Kind::Access | Kind::Portability => self.make_available(id).await,
+            };
             if failed.is_ok() {
                 failed = done;
             }
@@ -339,7 +356,11 @@ impl Rights {
     pub async fn tidy(&self, at: Millis) -> Result<usize, Error> {
         let _turn = self.turn.lock().await;
         let mut gone = 0;
-        for (id, request) in self.list(None)? {
+        for (id, mut request) in self.list(None)? {
+            if request.available_until.is_some_and(|until| until < at) && !request.subjects.is_empty() {
+                request.close(State::Done);
+                self.save(id, &request).await?;
+            }
             let last = request.acts.last().map_or(request.received_at, |act| act.at);
             if request.state.is_over() && last.saturating_add(KEPT_DAYS * DAY_MS) < at {
                 let mut batch = Batch::default();

@@ -55,6 +55,10 @@ impl Key for RequestId {
 pub enum Kind {
     /// That everything goes (GDPR Art. 17).
     Erasure,
+    /// To see everything, and what is done with it (Art. 15).
+    Access,
+    /// To get what the person gave or caused, to take it elsewhere (Art. 20).
+    Portability,
 }
 
 impl Kind {
@@ -63,6 +67,8 @@ impl Kind {
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "erasure" => Some(Self::Erasure),
+            "access" => Some(Self::Access),
+            "portability" => Some(Self::Portability),
             _ => None,
         }
     }
@@ -214,6 +220,9 @@ pub struct Request {
     pub acts: Vec<Act>,
     /// The certificate, when it was done.
     pub certificate: Option<String>,
+    /// Until when the package of an access can be fetched.
+    #[serde(default)]
+    pub available_until: Option<Millis>,
 }
 
 impl Request {
@@ -234,6 +243,7 @@ impl Request {
             ground: None,
             acts: Vec::new(),
             certificate: None,
+            available_until: None,
         }
     }
 
