@@ -5,6 +5,8 @@ mod crash;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod journeys;
+#[cfg(test)]
 mod promises;
 #[cfg(test)]
 mod tidy;

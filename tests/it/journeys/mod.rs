@@ -1,0 +1,3 @@
+//! What people do from beginning to end, one story a file.
+
+mod access;
