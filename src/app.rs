@@ -110,6 +110,7 @@ impl App {
             clock: clock.clone(),
             chance: chance.clone(),
         }));
+        rights.bury_again()?;
         let secrets = Keys::open(&config.data, &chance)?;
         let operator = auth::Operator::fresh(&chance)?;
         Ok(Arc::new(Self {

@@ -15,7 +15,7 @@ use crate::forward::{Received, recipients};
 use crate::id::SubjectId;
 use crate::identity::{self, SubjectRef};
 use crate::policy::{DestinationKind, Policy};
-use crate::store::Batch;
+use crate::store::{self, Batch};
 use crate::vault::Class;
 
 impl Rights {
@@ -87,15 +87,57 @@ impl Rights {
     /// Lets everything about these people go that is found by who they are.
     async fn forget(&self, subjects: &[SubjectId]) -> Result<(), Error> {
         for subject in subjects {
-            let mut batch = Batch::default();
-            self.deps.directory.forget(&self.deps.store, *subject, &mut batch)?;
-            self.deps.consents.forget(*subject, &mut batch)?;
-            self.deps.store.commit(batch).await?;
-            self.deps.consents.forgotten(*subject);
-            self.deps.directory.forgotten(*subject);
-            self.deps.profiles.forgotten(*subject);
+            self.deps.store.commit(self.all_of(*subject)?).await?;
+            self.forgotten(*subject);
         }
         Ok(())
+    }
+
+    /// Lets people go again who had been erased since these data were written: they come from a copy. Before the doors open.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn bury_again(&self) -> Result<(), Error> {
+        let returned = self.deps.vault.returned();
+        if returned.is_empty() {
+            return Ok(());
+        }
+        // Those whose erasure is under way are not from a copy, and who had received something of them is still needed.
+        let running: Vec<SubjectId> = self
+            .list(Some(State::Running))?
+            .iter()
+            .flat_map(|(_, request)| &request.subjects)
+            .filter_map(|hex| subject(hex))
+            .collect();
+        for subject in returned {
+            let mut batch = self.all_of(*subject)?;
+            if !running.contains(subject) {
+                recipients::forget(&self.deps.store, *subject, &mut batch)?;
+            }
+            // On a thread of its own: a runtime's thread must not block in the store's own wait.
+            let store = &self.deps.store;
+            std::thread::scope(|scope| scope.spawn(|| store.commit_blocking(batch)).join())
+                .unwrap_or(Err(store::Error::Closed))?;
+            self.forgotten(*subject);
+        }
+        tracing::warn!(
+            people = returned.len(),
+            "who had been erased was there again: these data are a copy, or an erasure was cut off"
+        );
+        Ok(())
+    }
+
+    fn all_of(&self, subject: SubjectId) -> Result<Batch, Error> {
+        let mut batch = Batch::default();
+        self.deps.directory.forget(&self.deps.store, subject, &mut batch)?;
+        self.deps.consents.forget(subject, &mut batch)?;
+        Ok(batch)
+    }
+
+    fn forgotten(&self, subject: SubjectId) {
+        self.deps.consents.forgotten(subject);
+        self.deps.directory.forgotten(subject);
+        self.deps.profiles.forgotten(subject);
     }
 
     /// Who had received something, and what became of it there by now.

@@ -23,6 +23,7 @@ mod keys;
 mod place;
 mod seal;
 mod sign;
+mod tombs;
 mod tree;
 
 #[cfg(test)]
@@ -45,6 +46,7 @@ use crate::store::{self, Batch, Store};
 use cache::Cache;
 use keys::{Folder, Secret};
 use place::{Place, Places};
+use tombs::Tombs;
 use tree::Tree;
 
 /// How many unwrapped data keys stay in memory: about 90 MB if all places are taken.
@@ -141,6 +143,9 @@ pub struct Vault {
     chance: Chance,
     folder: Folder,
     tree: Arc<Tree>,
+    tombs: Tombs,
+    /// Who was shredded before and was there again at open.
+    returned: Vec<SubjectId>,
     signer: Signer,
     /// Seals the records that bind the store to its keys.
     check: DataKey,
@@ -149,6 +154,8 @@ pub struct Vault {
     domains: RwLock<HashMap<String, Arc<Domain>>>,
     /// Held while a domain's key is made, so that it is made once.
     making: Mutex<()>,
+    /// Held while keys are shredded: the store hears of the list in its order.
+    shredding: Mutex<()>,
     cache: Cache,
 }
 
@@ -183,8 +190,11 @@ impl Vault {
         fits.map_or(Ok(()), |file| Err(Error::OtherKeys { path: folder.path(file) }))?;
         let wrap = DataKey::new(master.derive("pforte/v1/root")?);
         let tree = Arc::new(Tree::open(store, &folder.path("roots"), wrap, chance)?);
-        let vault = Self {
+        let (tombs, since) = Tombs::open(&folder.path(&format!("shredded/{}.list", tree.name())), tree.buried())?;
+        let mut vault = Self {
             tree,
+            tombs,
+            returned: Vec::new(),
             signer: Signer::new(&signing)?,
             check,
             blind: index.derive("pforte/v1/blind")?.hmac(),
@@ -194,10 +204,19 @@ impl Vault {
             folder,
             domains: RwLock::default(),
             making: Mutex::default(),
+            shredding: Mutex::default(),
             cache: Cache::new(cached_keys),
         };
         vault.bind(&index)?;
+        vault.returned = vault.shred_again(&since)?;
         Ok(vault)
+    }
+
+    /// Who had been shredded since these data were written, and was there again at open: the data come from a copy. Their keys are
+    /// gone again; what other rooms have of them has to go, too.
+    #[must_use]
+    pub fn returned(&self) -> &[SubjectId] {
+        &self.returned
     }
 
     /// What signs statements that outsiders can check. Its key is made when it is missing: what was signed with another one is
@@ -305,29 +324,58 @@ impl Vault {
     /// What the disk says. Keys before the failure are shredded; calling it again completes the rest.
     pub fn shred(&self, keys: &[(SubjectId, Class)]) -> Result<usize, Error> {
         self.tree.finish()?;
+        let _one_at_a_time = self.shredding.lock();
+        let wanted = self.placed(keys)?;
+        if wanted.is_empty() {
+            return Ok(0);
+        }
+        let buried = self.tombs.add(wanted.iter().map(|(_, subject, class)| (subject, class)))?;
+        self.shred_all(&wanted, buried)?;
+        Ok(wanted.len())
+    }
+
+    /// Shreds what was shredded before and is there again.
+    fn shred_again(&self, keys: &[(SubjectId, Class)]) -> Result<Vec<SubjectId>, Error> {
+        let wanted = self.placed(keys)?;
+        self.shred_all(&wanted, self.tombs.count())?;
+        let mut returned: Vec<SubjectId> = wanted.into_iter().map(|(_, subject, _)| subject).collect();
+        returned.sort_unstable();
+        returned.dedup();
+        Ok(returned)
+    }
+
+    /// Those of the keys that are there, with where they lie; neighbours in one shard stand together.
+    fn placed(&self, keys: &[(SubjectId, Class)]) -> Result<Vec<(Place, SubjectId, Class)>, Error> {
         let mut wanted = Vec::with_capacity(keys.len());
         for (subject, class) in keys {
             let place = Places::find(&self.store, *subject)?.and_then(|places| places.get(*class));
             wanted.extend(place.map(|place| (place, *subject, *class)));
         }
-        // Neighbours in one shard go in one commit.
         wanted.sort_unstable();
         wanted.dedup();
-        wanted.chunks(SHRED_AT_ONCE).try_for_each(|some| self.shred_some(some))?;
-        Ok(wanted.len())
+        Ok(wanted)
     }
 
-    fn shred_some(&self, keys: &[(Place, SubjectId, Class)]) -> Result<(), Error> {
+    /// Shreds in commits of bounded size; the last one says that all was done.
+    fn shred_all(&self, keys: &[(Place, SubjectId, Class)], buried: u64) -> Result<(), Error> {
+        let mut commits = keys.chunks(SHRED_AT_ONCE).peekable();
+        while let Some(some) = commits.next() {
+            self.shred_some(some, commits.peek().is_none().then_some(buried))?;
+        }
+        Ok(())
+    }
+
+    fn shred_some(&self, keys: &[(Place, SubjectId, Class)], buried: Option<u64>) -> Result<(), Error> {
         let mut tries = 0;
         loop {
-            match self.try_shred(keys) {
+            match self.try_shred(keys, buried) {
                 Err(Error::Store(store::Error::Conflict)) if tries < SHRED_TRIES => tries += 1,
                 done => return done,
             }
         }
     }
 
-    fn try_shred(&self, keys: &[(Place, SubjectId, Class)]) -> Result<(), Error> {
+    fn try_shred(&self, keys: &[(Place, SubjectId, Class)], buried: Option<u64>) -> Result<(), Error> {
         let mut records: HashMap<SubjectId, Places> = HashMap::new();
         let mut places = Vec::with_capacity(keys.len());
         for (_, subject, class) in keys {
@@ -343,7 +391,7 @@ impl Vault {
         let mut batch = Batch::default();
         let gone: Vec<SubjectId> = records.keys().copied().collect();
         records.into_iter().for_each(|(subject, held)| held.put(&mut batch, subject));
-        self.tree.erase(&places, batch, || gone.iter().for_each(|subject| self.cache.remove(*subject)))
+        self.tree.erase(&places, buried, batch, || gone.iter().for_each(|subject| self.cache.remove(*subject)))
     }
 
     /// The pseudonymisation domain with this name; its key is made when it is first asked for.

@@ -66,6 +66,8 @@ struct Head {
     generation: u64,
     /// Shards below were filled once. Invariant: numbers are never used again.
     next_shard: u32,
+    /// How many records of the list of the shredded it has heard of.
+    buried: u64,
 }
 
 impl Head {
@@ -75,9 +77,10 @@ impl Head {
         let Some(bytes) = store.get(&Self::KEY)? else { return Ok(None) };
         let (tree, rest) = bytes.split_first_chunk().ok_or(Error::Unreadable)?;
         let (generation, rest) = rest.split_first_chunk().ok_or(Error::Unreadable)?;
-        let next_shard = rest.try_into().map_err(|std::array::TryFromSliceError { .. }| Error::Unreadable)?;
-        let (generation, next_shard) = (u64::from_be_bytes(*generation), u32::from_be_bytes(next_shard));
-        Ok(Some(Self { tree: *tree, generation, next_shard }))
+        let (next_shard, rest) = rest.split_first_chunk().ok_or(Error::Unreadable)?;
+        let buried = rest.try_into().map_err(|std::array::TryFromSliceError { .. }| Error::Unreadable)?;
+        let (generation, next_shard) = (u64::from_be_bytes(*generation), u32::from_be_bytes(*next_shard));
+        Ok(Some(Self { tree: *tree, generation, next_shard, buried: u64::from_be_bytes(buried) }))
     }
 
     fn put(self, batch: &mut Batch) {
@@ -85,7 +88,8 @@ impl Head {
     }
 
     fn bytes(self) -> Vec<u8> {
-        [self.tree.as_slice(), &self.generation.to_be_bytes(), &self.next_shard.to_be_bytes()].concat()
+        [self.tree.as_slice(), &self.generation.to_be_bytes(), &self.next_shard.to_be_bytes(), &self.buried.to_be_bytes()]
+            .concat()
     }
 }
 
@@ -131,7 +135,7 @@ impl Tree {
         let head = match Head::find(store)? {
             Some(head) => head,
             None => {
-                let head = Head { tree: chance.bytes()?, generation: 1, next_shard: 0 };
+                let head = Head { tree: chance.bytes()?, generation: 1, next_shard: 0, buried: 0 };
                 let mut batch = Batch::default();
                 batch.check_absent(Head::KEY.to_vec());
                 head.put(&mut batch);
@@ -190,17 +194,18 @@ impl Tree {
         Node::open(FAN as usize, &DataKey::new(key.again()), &aad(Kind::Shard, shard, 0), &sealed)
     }
 
-    /// Erases the keys in these places for good, and lets `also` happen in the same commit. When this returns, nothing on the
+    /// Erases the keys in these places for good, and lets `also` happen in the same commit; `buried`, if given, is how many records of
+    /// the list of the shredded this completes. When this returns, nothing on the
     /// disk leads to them any more.
     ///
     /// # Errors
     /// What the disk says, and [`store::Error::Conflict`] if `also` conflicts; then nothing was erased. After [`Error::Io`] the
     /// store has committed, and the next call completes the change.
-    pub(super) fn erase(&self, places: &[Place], also: Batch, forget: impl FnOnce()) -> Result<(), Error> {
+    pub(super) fn erase(&self, places: &[Place], buried: Option<u64>, also: Batch, forget: impl FnOnce()) -> Result<(), Error> {
         let _changing = self.changing.lock();
         self.settle_if_needed()?;
         let mut batch = also;
-        let next = self.without(places, &mut batch)?;
+        let next = self.without(places, buried, &mut batch)?;
         self.file.write(1, &self.wrap, next.head.generation, &next.root)?;
         self.step("the second slot is written");
         if let Err(error) = commit(&self.store, batch) {
@@ -240,6 +245,16 @@ impl Tree {
         Ok(())
     }
 
+    /// Names the tree, as its files are named.
+    pub(super) fn name(&self) -> String {
+        hex::encode(self.crown.read().head.tree)
+    }
+
+    /// How many records of the list of the shredded the store has heard of.
+    pub(super) fn buried(&self) -> u64 {
+        self.crown.read().head.buried
+    }
+
     /// Completes a change that could not be completed when it was made.
     ///
     /// # Errors
@@ -250,7 +265,7 @@ impl Tree {
     }
 
     /// What the tree would be without the keys in these places; the nodes go into the batch.
-    fn without(&self, places: &[Place], batch: &mut Batch) -> Result<Change, Error> {
+    fn without(&self, places: &[Place], buried: Option<u64>, batch: &mut Batch) -> Result<Change, Error> {
         let crown = self.crown.read();
         let mut by_shard: BTreeMap<u32, BTreeSet<u8>> = BTreeMap::new();
         places.iter().for_each(|place| _ = by_shard.entry(place.shard).or_default().insert(place.slot));
@@ -268,7 +283,8 @@ impl Tree {
             }
         }
         let branches: BTreeSet<u32> = shards.keys().map(|shard| branch_of(*shard).0).collect();
-        let head = Head { generation: crown.head.generation + 1, ..crown.head };
+        let buried = buried.unwrap_or(crown.head.buried);
+        let head = Head { generation: crown.head.generation + 1, buried, ..crown.head };
         let mut change = Change { head, root: Secret::random(&self.chance)?, branches: BTreeMap::new() };
         for number in branches {
             let mut node = Node::empty(FAN as usize);

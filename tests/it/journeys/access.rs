@@ -47,13 +47,23 @@ fn one_package_says_everything_and_nothing_of_anybody_else() {
     let values: Vec<&str> = all["identifiers"].as_array().unwrap().iter().map(|i| i["value"].as_str().unwrap()).collect();
     assert!(values.contains(&erika.device.as_str()) && values.contains(&erika.email.as_str()), "{all}");
     assert_eq!(all["events"].as_array().unwrap().len(), 3, "{all}");
-    assert!(all["events"].as_array().unwrap().iter().all(|e| e["origin"] == "web" && !e["purposes"].as_array().unwrap().is_empty()));
+    assert!(
+        all["events"].as_array().unwrap().iter().all(|e| e["origin"] == "web" && !e["purposes"].as_array().unwrap().is_empty())
+    );
     assert_eq!(all["decisions"].as_array().unwrap().len(), 2);
     assert_eq!(all["decisions"][0]["purposes"]["analytics"], "granted");
-    let recipients: Vec<(&str, u64)> =
-        all["recipients"].as_array().unwrap().iter().map(|r| (r["name"].as_str().unwrap(), r["events"].as_u64().unwrap())).collect();
+    let recipients: Vec<(&str, u64)> = all["recipients"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (r["name"].as_str().unwrap(), r["events"].as_u64().unwrap()))
+        .collect();
     assert_eq!(recipients, [("archive", 3), ("profile", 3)]);
-    assert!(all["purposes"].as_array().unwrap().len() >= 6 && all["rights"].as_array().unwrap().len() == 7 && all["controller"]["name"].is_string());
+    assert!(
+        all["purposes"].as_array().unwrap().len() >= 6
+            && all["rights"].as_array().unwrap().len() == 7
+            && all["controller"]["name"].is_string()
+    );
 
     let table = package(&gateway, &id, "?format=csv").text;
     let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(table.as_bytes()).records().map(Result::unwrap).collect();

@@ -134,6 +134,7 @@ fn after_an_erasure_nothing_of_a_person_is_left_and_a_neighbour_is_unharmed() {
     gateway.stop();
     let thief = tempfile::tempdir().unwrap();
     copy(&gateway.path("data"), &thief.path().join("data"));
+    copy(&gateway.path("keys/roots"), &thief.path().join("roots"));
     gateway.restart();
 
     let (request, done) = erase(&gateway, &json!({"user_id": erika.user_id, "email": erika.email}));
@@ -173,6 +174,22 @@ fn after_an_erasure_nothing_of_a_person_is_left_and_a_neighbour_is_unharmed() {
     let error = Vault::open(&gateway.path("keys"), &store, &Chance::system()).err().expect("a copy from before opens");
     assert!(error.to_string().contains("older than"), "{error}");
     store.close().unwrap();
+    drop(store);
+    gateway.assert_nowhere(CANARY);
+
+    // The company itself restores a whole backup from before, roots and all: she does not come back, and he is there.
+    std::fs::remove_dir_all(gateway.path("data")).unwrap();
+    copy(&thief.path().join("data"), &gateway.path("data"));
+    copy(&thief.path().join("roots"), &gateway.path("keys/roots"));
+    gateway.restart();
+    assert_eq!(lookup(&gateway, &erika.email), None);
+    assert_eq!(profile(&gateway, &hers).status, 404);
+    assert_eq!(profile(&gateway, &his).json(), neighbour);
+    let back = erika.does("Product Viewed");
+    send(&gateway, "wk_web", std::slice::from_ref(&back));
+    assert!(!arrived(&gateway).contains(&id(&back)), "her decisions are gone as well");
+    erika.decides(&gateway, &ALL);
+    send(&gateway, "wk_web", &[erika.does("Product Viewed")]);
     gateway.assert_nowhere(CANARY);
 }
 
