@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use askama::Template;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -14,7 +15,7 @@ use crate::clock::{DAY_MS, Millis, rfc3339};
 use crate::consent::{Decision, State as Decided};
 use crate::forward::recipients;
 use crate::id::SubjectId;
-use crate::policy::{LegalBasis, Policy, Texts};
+use crate::policy::{LegalBasis, Policy, Purpose, Texts};
 use crate::profile::Exported;
 use crate::vault;
 
@@ -172,7 +173,7 @@ struct Row {
     at: String,
     origin: String,
     what: String,
-    purposes: String,
+    purposes: Vec<String>,
     details: String,
 }
 
@@ -180,12 +181,26 @@ struct Row {
 #[template(path = "package.html")]
 struct Page<'a> {
     german: bool,
+    zone: TimeZone,
+    titles: BTreeMap<String, String>,
     package: &'a Package,
     rows: Vec<Row>,
     more: bool,
 }
 
 impl Page<'_> {
+    /// A time as people write it, where the company is.
+    fn when(&self, time: &str) -> String {
+        let Ok(time) = time.parse::<jiff::Timestamp>() else { return time.to_owned() };
+        let form = if self.german { "%d.%m.%Y, %H:%M" } else { "%-d %B %Y, %H:%M" };
+        self.zone.to_datetime(time).strftime(form).to_string()
+    }
+
+    /// What a purpose is called.
+    fn purpose<'a>(&'a self, id: &'a str) -> &'a str {
+        self.titles.get(id).map_or(id, String::as_str)
+    }
+
     /// It stands in the page itself: the page loads nothing.
     const STYLE: &'static str = include_str!("../../assets/pforte.css");
 
@@ -344,7 +359,11 @@ impl Rights {
             }
             Ok(!more)
         })?;
-        let page = Page { german: language == "de", package, rows, more };
+        let otherwise = &scope.policy.controller.language;
+        let title = |purpose: &Purpose| purpose.title.get(language).or_else(|| purpose.title.get(otherwise)).cloned();
+        let titles = scope.policy.purposes.iter().filter_map(|purpose| Some((purpose.id.clone(), title(purpose)?))).collect();
+        let zone = self.calendar().zone;
+        let page = Page { german: language == "de", zone, titles, package, rows, more };
         page.write_into(out)?;
         Ok(())
     }
@@ -382,7 +401,7 @@ impl Row {
             at: rfc3339(exported.received_at),
             origin: exported.source.to_owned(),
             what: if shaped.name.is_empty() { shaped.kind } else { format!("{}: {}", shaped.kind, shaped.name) },
-            purposes: exported.purposes.join(", "),
+            purposes: exported.purposes.iter().map(|purpose| (*purpose).to_owned()).collect(),
             details: shaped.properties,
         }
     }
@@ -401,17 +420,21 @@ impl Choice {
 }
 
 impl Use {
-    fn of(purpose: &crate::policy::Purpose, language: &str, otherwise: &str) -> Self {
+    fn of(purpose: &Purpose, language: &str, otherwise: &str) -> Self {
         let text = |texts: &Texts| texts.get(language).or_else(|| texts.get(otherwise)).cloned().unwrap_or_default();
         Self {
             id: purpose.id.clone(),
             title: text(&purpose.title),
             text: text(&purpose.text),
-            legal_basis: match purpose.basis {
-                LegalBasis::Consent => "Art. 6(1)(a) GDPR",
-                LegalBasis::Contract => "Art. 6(1)(b) GDPR",
-                LegalBasis::LegalObligation => "Art. 6(1)(c) GDPR",
-                LegalBasis::LegitimateInterest => "Art. 6(1)(f) GDPR",
+            legal_basis: match (purpose.basis, language) {
+                (LegalBasis::Consent, "de") => "Einwilligung, Art. 6 Abs. 1 lit. a DSGVO",
+                (LegalBasis::Consent, _) => "consent, Art. 6(1)(a) GDPR",
+                (LegalBasis::Contract, "de") => "Vertrag, Art. 6 Abs. 1 lit. b DSGVO",
+                (LegalBasis::Contract, _) => "contract, Art. 6(1)(b) GDPR",
+                (LegalBasis::LegalObligation, "de") => "rechtliche Verpflichtung, Art. 6 Abs. 1 lit. c DSGVO",
+                (LegalBasis::LegalObligation, _) => "legal obligation, Art. 6(1)(c) GDPR",
+                (LegalBasis::LegitimateInterest, "de") => "berechtigtes Interesse, Art. 6 Abs. 1 lit. f DSGVO",
+                (LegalBasis::LegitimateInterest, _) => "legitimate interest, Art. 6(1)(f) GDPR",
             },
             data: purpose.data.clone(),
             retention_days: purpose.retention_days,
