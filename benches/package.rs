@@ -111,13 +111,16 @@ fn main() {
         gateway.text("POST /v1/batch", &basic, body.as_bytes());
     }
     let began = Instant::now();
-    while !gateway.text("GET /metrics", "", b"").contains(&format!("pforte_delivered_total{{destination=\"profile\"}} {events}")) {
+    while !gateway.text("GET /metrics", "", b"").contains(&format!("pforte_delivered_total{{destination=\"profile\"}} {events}"))
+    {
         assert!(began.elapsed() < Duration::from_secs(600), "the events do not arrive");
         std::thread::sleep(Duration::from_millis(100));
     }
-    let note: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("data/operator.json")).unwrap()).unwrap();
+    let note: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("data/operator.json")).unwrap()).unwrap();
     let bearer = format!("Bearer {}", note["token"].as_str().unwrap());
-    let filed = gateway.text("POST /v1/requests", &bearer, br#"{"kind":"access","identified":true,"identifiers":{"device":"one"}}"#);
+    let filed =
+        gateway.text("POST /v1/requests", &bearer, br#"{"kind":"access","identified":true,"identifiers":{"device":"one"}}"#);
     let filed: serde_json::Value = serde_json::from_str(&filed).unwrap();
     let id = filed["id"].as_str().unwrap();
     gateway.text(&format!("POST /v1/requests/{id}/approve"), &bearer, b"{}");

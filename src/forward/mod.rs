@@ -22,6 +22,7 @@ mod destinations;
 pub mod http;
 mod judge;
 mod lanes;
+mod notice;
 mod parked;
 pub mod recipients;
 mod record;
@@ -53,6 +54,7 @@ use crate::vault::{self, Vault};
 
 pub use count::Figures;
 pub use dead::{DeadLetter, Replayed};
+pub use notice::Told;
 pub use record::Received;
 use shared::Shared;
 

@@ -119,7 +119,8 @@ fn destination(raw: &RawDestination, purposes: Purposes) -> Destination {
         RawKind::Profile => DestinationKind::Profile,
         RawKind::File => DestinationKind::File { path: text(&raw.path).unwrap_or_else(|| String::from("out")) },
         RawKind::Webhook => {
-            DestinationKind::Webhook { url: text(&raw.url), allow_private: raw.allow_private, timeout_ms: raw.timeout_ms }
+            let (url, erasure_url) = (text(&raw.url), text(&raw.erasure_url));
+            DestinationKind::Webhook { url, erasure_url, allow_private: raw.allow_private, timeout_ms: raw.timeout_ms }
         }
     };
     Destination {

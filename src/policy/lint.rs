@@ -321,7 +321,11 @@ fn kind(from: &Text, destination: &RawDestination, findings: &mut Findings) {
             ("`url` belongs to kind webhook, and only there", "add or remove it; an empty url switches it off"),
         );
     }
-    if let Some(url) = destination.url.as_ref().filter(|u| !u.as_ref().is_empty()) {
+    if let Some(url) = destination.erasure_url.as_ref().filter(|_| !webhook) {
+        let words = ("`erasure_url` belongs to kind webhook", "remove it; a person sees to what must be erased elsewhere");
+        findings.error(from, url.span(), "kind", words);
+    }
+    for url in [&destination.url, &destination.erasure_url].into_iter().flatten().filter(|u| !u.as_ref().is_empty()) {
         let secure = url.as_ref().starts_with("https://");
         let inside = destination.allow_private && url.as_ref().starts_with("http://");
         if !(secure || inside) {

@@ -206,6 +206,8 @@ pub enum DestinationKind {
     Webhook {
         /// Where to; `None` switches the destination off.
         url: Option<String>,
+        /// Where to tell that somebody must be erased there; `None`: a person of the company sees to it.
+        erasure_url: Option<String>,
         /// Whether loopback and private addresses may be called.
         allow_private: bool,
         /// How long one call may take.

@@ -111,6 +111,7 @@ pub(super) struct RawDestination {
     pub(super) kind: Spanned<RawKind>,
     pub(super) path: Option<Spanned<String>>,
     pub(super) url: Option<Spanned<String>>,
+    pub(super) erasure_url: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) allow_private: bool,
     #[serde(default = "timeout")]

@@ -104,8 +104,11 @@ pub struct RecipientAnswer {
     first_at: String,
     /// When the latest.
     last_at: String,
-    /// `confirmed`, `open`, `confirmed_by_hand`.
+    /// What became of it there.
     state: Fate,
+    /// Why telling it failed, as a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     /// Under which customer IDs it knows the person; gone when the request is over.
     customers: Vec<String>,
 }
@@ -376,6 +379,7 @@ impl RequestAnswer {
             first_at: rfc3339(recipient.first_at),
             last_at: rfc3339(recipient.last_at),
             state: recipient.fate,
+            reason: recipient.reason,
             customers: recipient.customers,
         });
         let acts = request.acts.into_iter();

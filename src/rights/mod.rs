@@ -44,6 +44,8 @@ use crate::vault::{self, Class, Sealed, Vault};
 pub const KEPT_DAYS: i64 = 4 * 366;
 /// How many records are read at a time.
 const PAGE: usize = 256;
+/// How long the work rests at most when nothing is due, in milliseconds.
+const WORK_PAUSE_MAX_MS: Millis = 3_600_000;
 
 /// Why a request cannot be taken, or not be changed like this.
 #[derive(Debug, thiserror::Error)]
@@ -300,7 +302,8 @@ impl Rights {
                 "cancelled"
             }
             (Step::Confirm { recipient }, State::Running) => {
-                let open = request.recipients.iter_mut().find(|r| r.id == *recipient && r.fate == Fate::Open);
+                let open =
+                    request.recipients.iter_mut().find(|r| r.id == *recipient && matches!(r.fate, Fate::Open | Fate::Pending));
                 let open = open.ok_or(Error::NoRecipient)?;
                 (open.fate, open.at) = (Fate::ConfirmedByHand, at);
                 "confirmed_by_hand"
@@ -318,7 +321,10 @@ impl Rights {
     pub async fn run(&self) {
         loop {
             let pause = match self.work().await {
-                Ok(()) => std::time::Duration::from_secs(3600),
+                Ok(due) => {
+                    let wait = due.map_or(WORK_PAUSE_MAX_MS, |due| (due - self.deps.clock.now()).clamp(0, WORK_PAUSE_MAX_MS));
+                    std::time::Duration::from_millis(u64::try_from(wait).unwrap_or(0))
+                }
                 Err(error) => {
                     tracing::error!(%error, "requests of people wait; they are tried again");
                     std::time::Duration::from_secs(30)
@@ -331,22 +337,23 @@ impl Rights {
         }
     }
 
-    /// Does what can be done now.
+    /// Does what can be done now, and says when there is more.
     ///
     /// # Errors
     /// The first failure; what comes after it was done all the same.
-    pub async fn work(&self) -> Result<(), Error> {
+    pub async fn work(&self) -> Result<Option<Millis>, Error> {
         let mut failed = Ok(());
+        let mut due: Option<Millis> = None;
         for (id, request) in self.list(Some(State::Running))? {
             let done = match request.kind {
-                Kind::Erasure => self.erase(id).await,
+                Kind::Erasure => self.erase_and_tell(id).await.map(|next| due = due.into_iter().chain(next).min()),
                 Kind::Access | Kind::Portability => self.make_available(id).await,
             };
             if failed.is_ok() {
                 failed = done;
             }
         }
-        failed
+        failed.map(|()| due)
     }
 
     /// Forgets requests that have been over for [`KEPT_DAYS`].

@@ -151,6 +151,10 @@ impl Ground {
 pub enum Fate {
     /// It was made unreadable here, and that is proven.
     Confirmed,
+    /// The recipient is being told.
+    Pending,
+    /// The recipient was told by a signed message and has answered that it heard it.
+    Delivered,
     /// A person of the company still has to see to it.
     Open,
     /// A person of the company has seen to it.
@@ -172,6 +176,15 @@ pub struct Recipient {
     pub fate: Fate,
     /// When that was so.
     pub at: Millis,
+    /// While it is being told: how often that failed in a row, and when it is tried again.
+    #[serde(default)]
+    pub failures: u32,
+    /// See `failures`.
+    #[serde(default)]
+    pub next_at: Millis,
+    /// Why telling it failed, as a code.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// Under which customer IDs the recipient knows the person. Gone when the request is over.
     pub customers: Vec<String>,
 }

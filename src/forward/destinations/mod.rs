@@ -27,7 +27,7 @@ impl Sink {
         match &destination.kind {
             DestinationKind::Profile => Ok(Self::Profile),
             DestinationKind::File { path } => Ok(Self::Files(Files::open(&core.out.join(path), &destination.id, memo)?)),
-            DestinationKind::Webhook { url, allow_private, timeout_ms } => {
+            DestinationKind::Webhook { url, allow_private, timeout_ms, .. } => {
                 let url = url.as_deref().unwrap_or_default();
                 let outlet = core.egress.outlet(url, *allow_private, Duration::from_millis(*timeout_ms))?;
                 Ok(Self::Webhook(Webhook::new(outlet, &webhook::secret(&core.vault, destination)?)))

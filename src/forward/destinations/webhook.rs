@@ -48,7 +48,11 @@ impl Webhook {
 
     /// Sends one event.
     pub(in crate::forward) async fn send(&self, ready: Ready, at: Millis) -> Answered {
-        let Ready { delivery, body, .. } = ready;
+        self.post(ready.delivery, ready.body, at).await
+    }
+
+    /// Sends a signed message. `delivery` is the same for every try of it.
+    pub(in crate::forward) async fn post(&self, delivery: String, body: Vec<u8>, at: Millis) -> Answered {
         let timestamp = (at / 1000).to_string();
         let headers = [
             ("content-type", String::from("application/json")),

@@ -36,7 +36,7 @@ pub(super) struct House {
 }
 
 pub(super) fn webhook(id: &str, url: &str) -> Destination {
-    let kind = DestinationKind::Webhook { url: Some(url.to_owned()), allow_private: true, timeout_ms: 250 };
+    let kind = DestinationKind::Webhook { url: Some(url.to_owned()), erasure_url: None, allow_private: true, timeout_ms: 250 };
     Destination { kind, ..file(id) }
 }
 

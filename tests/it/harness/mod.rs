@@ -1,5 +1,6 @@
 //! A real gateway for tests: the binary itself, on a loopback port and folders of its own, and people who use it.
 
+pub(crate) mod hook;
 pub(crate) mod people;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

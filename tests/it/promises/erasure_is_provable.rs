@@ -7,8 +7,9 @@ use pforte::store::{Options, Store};
 use pforte::vault::Vault;
 use serde_json::{Value, json};
 
+use crate::harness::hook::{Call, Hook};
 use crate::harness::people::{Person, arrived, id, send};
-use crate::harness::{Answer, CANARY, Gateway};
+use crate::harness::{Answer, CANARY, Gateway, project};
 
 const ALL: [(&str, &str); 3] = [("analytics", "granted"), ("personalization", "granted"), ("identity_linking", "granted")];
 
@@ -294,4 +295,86 @@ fn what_contradicts_a_requests_state_or_names_nothing_changes_nothing() {
         wrong(&at(step), &json!({}), 409, "state");
     }
     assert_eq!(show(&gateway, &unknown)["concerned"], 0, "nothing was known of her, and that is certified, too");
+}
+
+/// The shipped policy with a partner who is there, and who wants to be told of erasures.
+fn policy_with(hook: &Hook) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&project().join("policies"), folder.path());
+    let path = folder.path().join("destinations.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let address = hook.address;
+    let url = format!("url = \"http://{address}/events\"\nerasure_url = \"http://{address}/erase\"\nallow_private = true");
+    let changed = text.replace("url = \"\"", &url);
+    assert_ne!(text, changed);
+    std::fs::write(&path, changed).unwrap();
+    folder
+}
+
+#[test]
+fn a_recipient_is_told_by_a_signed_message_over_failures_and_kills() {
+    let hook = Hook::start(200);
+    let policy = policy_with(&hook);
+    let mut gateway = Gateway::with_policies(policy.path());
+    let erika = Person::new("erika");
+    erika.decides(&gateway, &[("ads_sharing", "granted")]);
+    let mut order = erika.does("Order Completed");
+    order["properties"] = json!({"total": 42.5, "currency": "EUR"});
+    send(&gateway, "wk_web", &[order]);
+    gateway.wait_for("the partner to have it", || (hook.calls("/events").len() == 1).then_some(()));
+    gateway.drain();
+    let customer = serde_json::from_slice::<Value>(&hook.calls("/events")[0].body).unwrap()["customerId"].clone();
+
+    hook.answers(500);
+    let request = file(&gateway, &json!({"device": erika.device}));
+    act(&gateway, &request, "approve", &json!({}));
+    gateway.wait_for("the first try", || (!hook.calls("/erase").is_empty()).then_some(()));
+    gateway.crash();
+    assert_eq!(show(&gateway, &request)["state"], "running", "a recipient that does not answer is waited for");
+    gateway.wait_for("a try after the crash", || (hook.calls("/erase").len() >= 2).then_some(()));
+    hook.answers(204);
+    gateway.wait_for("the request to be done", || (show(&gateway, &request)["state"] == "done").then_some(()));
+    let told = hook.calls("/erase");
+    assert_eq!(told.iter().filter(|call| call.status == 204).count(), 1, "who has heard it is not told again");
+    let ids: std::collections::BTreeSet<&String> = told.iter().map(|call| &call.headers["webhook-id"]).collect();
+    assert_eq!(ids.len(), 1, "the same message however often it is sent");
+    let secret = gateway.get("/v1/webhooks/partner/secret", &bearer(&gateway)).json()["secret"].as_str().unwrap().to_owned();
+    for call in &told {
+        let said: Value = serde_json::from_slice(&call.body).unwrap();
+        assert_eq!((&said["type"], &said["data"]["customerId"]), (&json!("customer.erase"), &customer));
+        assert!(!String::from_utf8_lossy(&call.body).contains(&erika.device));
+        assert!(is_signed(call, &secret), "{call:?}");
+    }
+    let done = show(&gateway, &request);
+    assert_eq!(
+        (&done["recipients"][0]["id"], &done["recipients"][0]["state"]),
+        (&json!("partner"), &json!("delivered")),
+        "{done}"
+    );
+
+    // One that will never hear it is left to a person, who is told why.
+    hook.answers(200);
+    let otto = Person::new("otto");
+    otto.decides(&gateway, &[("ads_sharing", "granted")]);
+    send(&gateway, "wk_web", &[otto.does("Order Completed")]);
+    gateway.wait_for("the partner to have it", || (hook.calls("/events").len() == 2).then_some(()));
+    gateway.drain();
+    hook.answers(410);
+    let request = file(&gateway, &json!({"device": otto.device}));
+    act(&gateway, &request, "approve", &json!({}));
+    gateway.wait_for("a person to be asked", || (show(&gateway, &request)["recipients"][0]["state"] == "open").then_some(()));
+    assert_eq!(show(&gateway, &request)["recipients"][0]["reason"], "http_404_410");
+    act(&gateway, &request, "confirm", &json!({"recipient": "partner"}));
+    gateway.wait_for("the request to be done", || (show(&gateway, &request)["state"] == "done").then_some(()));
+}
+
+/// Checks a signature as a recipient would (Standard Webhooks 1.0).
+fn is_signed(call: &Call, secret: &str) -> bool {
+    use base64::Engine as _;
+    let base64 = base64::engine::general_purpose::STANDARD;
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &base64.decode(secret.strip_prefix("whsec_").unwrap()).unwrap());
+    let mut said = format!("{}.{}.", call.headers["webhook-id"], call.headers["webhook-timestamp"]).into_bytes();
+    said.extend_from_slice(&call.body);
+    let signature = base64.decode(call.headers["webhook-signature"].strip_prefix("v1,").unwrap()).unwrap();
+    ring::hmac::verify(&key, &said, &signature).is_ok()
 }
