@@ -114,6 +114,40 @@ fn certificate_holds(gateway: &mut Gateway, request: &str, folder: &Path) {
     assert!(!verify(&file).status.success());
 }
 
+/// A copy from before does not open with the keys of today, and nothing in clear is anywhere.
+fn copy_stays_shut(gateway: &Gateway, folder: &Path) {
+    let store = Store::open(&folder.join("data"), &Options::default()).unwrap();
+    let error = Vault::open(&gateway.path("keys"), &store, &Chance::system()).err().expect("a copy from before opens");
+    assert!(error.to_string().contains("older than"), "{error}");
+    store.close().unwrap();
+    drop(store);
+    gateway.assert_nowhere(CANARY);
+}
+
+/// What the profile store had said before.
+struct Known {
+    customer: String,
+    neighbour: String,
+    profile: Value,
+}
+
+/// The company itself restores a whole backup from before, roots and all: she does not come back, and he is there.
+fn a_backup_brings_nobody_back(gateway: &mut Gateway, folder: &Path, person: &Person, known: &Known) {
+    std::fs::remove_dir_all(gateway.path("data")).unwrap();
+    copy(&folder.join("data"), &gateway.path("data"));
+    copy(&folder.join("roots"), &gateway.path("keys/roots"));
+    gateway.restart();
+    assert_eq!(lookup(gateway, &person.email), None);
+    assert_eq!(profile(gateway, &known.customer).status, 404);
+    assert_eq!(profile(gateway, &known.neighbour).json(), known.profile);
+    let back = person.does("Product Viewed");
+    send(gateway, "wk_web", std::slice::from_ref(&back));
+    assert!(!arrived(gateway).contains(&id(&back)), "her decisions are gone as well");
+    person.decides(gateway, &ALL);
+    send(gateway, "wk_web", &[person.does("Product Viewed")]);
+    gateway.assert_nowhere(CANARY);
+}
+
 #[test]
 fn after_an_erasure_nothing_of_a_person_is_left_and_a_neighbour_is_unharmed() {
     let mut gateway = Gateway::start();
@@ -170,28 +204,10 @@ fn after_an_erasure_nothing_of_a_person_is_left_and_a_neighbour_is_unharmed() {
     assert_ne!(counted(&gateway), before, "the device was forgotten, so it is new");
 
     certificate_holds(&mut gateway, &request, thief.path());
-    // The copy from before does not open with the keys of today.
-    let store = Store::open(&thief.path().join("data"), &Options::default()).unwrap();
-    let error = Vault::open(&gateway.path("keys"), &store, &Chance::system()).err().expect("a copy from before opens");
-    assert!(error.to_string().contains("older than"), "{error}");
-    store.close().unwrap();
-    drop(store);
-    gateway.assert_nowhere(CANARY);
+    copy_stays_shut(&gateway, thief.path());
 
-    // The company itself restores a whole backup from before, roots and all: she does not come back, and he is there.
-    std::fs::remove_dir_all(gateway.path("data")).unwrap();
-    copy(&thief.path().join("data"), &gateway.path("data"));
-    copy(&thief.path().join("roots"), &gateway.path("keys/roots"));
-    gateway.restart();
-    assert_eq!(lookup(&gateway, &erika.email), None);
-    assert_eq!(profile(&gateway, &hers).status, 404);
-    assert_eq!(profile(&gateway, &his).json(), neighbour);
-    let back = erika.does("Product Viewed");
-    send(&gateway, "wk_web", std::slice::from_ref(&back));
-    assert!(!arrived(&gateway).contains(&id(&back)), "her decisions are gone as well");
-    erika.decides(&gateway, &ALL);
-    send(&gateway, "wk_web", &[erika.does("Product Viewed")]);
-    gateway.assert_nowhere(CANARY);
+    let known = Known { customer: hers, neighbour: his, profile: neighbour };
+    a_backup_brings_nobody_back(&mut gateway, thief.path(), &erika, &known);
 }
 
 #[test]
