@@ -19,7 +19,7 @@ pub struct Args {
 enum Command {
     /// Files a request for somebody
     File {
-        /// What is asked for: erasure, access or portability
+        /// What is asked for: erasure, access, portability or restriction
         kind: String,
         /// Who asks, as type=value; several times if need be
         #[arg(long = "for", value_name = "TYPE=VALUE", required = true)]
@@ -69,6 +69,8 @@ enum Command {
     Extend(One),
     /// The person takes it back
     Cancel(One),
+    /// Ends a restriction; needs a reason, and the person must have been told before
+    Lift(One),
     /// A recipient has done its part
     Confirm {
         /// The destination
@@ -127,6 +129,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Refuse { ground, one } => step("refuse", one, &[("ground", ground)]),
         Command::Extend(one) => step("extend", one, &[]),
         Command::Cancel(one) => step("cancel", one, &[]),
+        Command::Lift(one) => step("lift", one, &[]),
         Command::Confirm { recipient, one } => step("confirm", one, &[("recipient", recipient)]),
         Command::Package { id, format, language, remote } => {
             let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();

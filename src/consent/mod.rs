@@ -303,6 +303,39 @@ impl Consents {
         Ok((decision, record))
     }
 
+    /// Restricts the processing of a subject's data, or ends that (GDPR Art. 18). It holds from the moment in which this returns, and
+    /// is durable then.
+    ///
+    /// # Errors
+    /// What store and vault say; [`vault::Error::Shredded`] if the subject was erased.
+    pub async fn restrict(&self, subject: SubjectId, restricted: bool, policy: &Policy) -> Result<(), Error> {
+        let at = SubjectKey(subject);
+        let mut tries = 0;
+        loop {
+            let (key, mut batch) = (self.vault.key(subject)?, Batch::default());
+            self.vault.check_unchanged(subject, &mut batch)?;
+            let mut record = StandingRecord::default();
+            match STANDING.get(&self.store, &at)? {
+                None => batch.check_absent(STANDING.key(&at)),
+                Some(sealed) => {
+                    record = open_standing(&key, subject, &sealed)?;
+                    batch.check_equals(STANDING.key(&at), STANDING.value(&sealed));
+                }
+            }
+            record.restricted = restricted;
+            let sealed = key.seal(&aad(b"standing", subject, 0), &serde_json::to_vec(&record)?)?;
+            STANDING.put(&mut batch, &at, &Sealed(sealed));
+            match self.store.commit(batch).await {
+                Ok(_) => {
+                    self.learn(&[(subject, record)], policy);
+                    return Ok(());
+                }
+                Err(store::Error::Conflict) if tries < TRIES_MAX => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     fn learn(&self, folded: &[(SubjectId, StandingRecord)], policy: &Policy) {
         for (owner, record) in folded {
             if let Some(reference) = self.directory.find(*owner) {
@@ -408,7 +441,7 @@ impl Consents {
         let mut fresh = Memory::default();
         let mut seen = Vec::new();
         self.each_record(|subject, record| {
-            let mut folded = StandingRecord::default();
+            let mut folded = StandingRecord { restricted: record.restricted, ..StandingRecord::default() };
             self.history(subject)?.iter().for_each(|decision| folded.fold(decision));
             if folded != *record {
                 return Err(Error::Drift);

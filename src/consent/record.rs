@@ -138,6 +138,9 @@ pub(super) struct StandingRecord {
     /// The latest per identifier.
     #[serde(rename = "n", with = "stands_by_blind")]
     pub(super) identifiers: BTreeMap<Blind, Stands>,
+    /// Whether everything is only stored (Art. 18). Not a decision, so no fold of any.
+    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) restricted: bool,
 }
 
 impl StandingRecord {

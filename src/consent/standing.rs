@@ -1,6 +1,6 @@
 //! What stands now, in memory: a few bits per identifier and per subject, read for every event.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::record::{Stand, StandingRecord, Stands, State};
 use crate::clock::Millis;
@@ -19,13 +19,16 @@ pub struct Standing {
     pub denied_by_link: Purposes,
     /// Granted once, and past.
     pub expired: Purposes,
+    /// The processing is restricted for an owner, or for somebody that a stated identifier is linked to (Art. 18): nothing may be
+    /// done but to store.
+    pub restricted: bool,
 }
 
 impl Standing {
     /// What may be done now on the ground of consent.
     #[must_use]
     pub const fn allowed(&self) -> Purposes {
-        self.granted.without(self.denied).without(self.denied_by_link)
+        if self.restricted { Purposes::NONE } else { self.granted.without(self.denied).without(self.denied_by_link) }
     }
 }
 
@@ -68,6 +71,8 @@ pub(super) struct Memory {
     subjects: Vec<Cell>,
     /// How many decisions of a subject the cells fold: an older record never replaces a newer one.
     folded: Vec<u32>,
+    /// Subjects whose data may only be stored; few.
+    restricted: HashSet<u32>,
     /// Where grants end at different times, for the exact answer once the first has ended.
     node_ends: HashMap<u32, Ends>,
     subject_ends: HashMap<u32, Ends>,
@@ -102,6 +107,11 @@ impl Memory {
             Some(folded) if *folded <= record.decisions => *folded = record.decisions,
             Some(_) | None => return,
         }
+        if record.restricted {
+            self.restricted.insert(subject.0);
+        } else {
+            self.restricted.remove(&subject.0);
+        }
         put(&mut self.subjects, at, Cell::of(&record.subject, policy));
         note(&mut self.subject_ends, subject.0, &record.subject, policy);
         for (blind, node) in nodes {
@@ -115,6 +125,7 @@ impl Memory {
     pub(super) fn remove(&mut self, subject: SubjectRef, nodes: &[NodeRef]) {
         put(&mut self.subjects, index(subject.0), Cell::EMPTY);
         self.subject_ends.remove(&subject.0);
+        self.restricted.remove(&subject.0);
         for node in nodes {
             put(&mut self.nodes, index(node.0), Cell::EMPTY);
             self.node_ends.remove(&node.0);
@@ -134,6 +145,10 @@ impl Memory {
         }
         for linked in &resolved.linked {
             by_link = by_link.or(self.subject_cell(*linked).denied);
+        }
+        if !self.restricted.is_empty() {
+            let mut concerned = resolved.nodes.iter().map(|known| known.owner).chain(resolved.linked.iter().copied());
+            standing.restricted = concerned.any(|subject| self.restricted.contains(&subject.0));
         }
         standing.denied_by_link = by_link.without(standing.denied);
         standing.expired = standing.expired.without(standing.granted);

@@ -45,9 +45,12 @@ pub struct Withheld {
 }
 
 /// The purposes that are allowed: consent purposes that are granted, not denied by anyone and not narrowed away, and purposes
-/// with another legal basis unless they were objected to.
+/// with another legal basis unless they were objected to. While the processing is restricted (Art. 18), none.
 #[must_use]
 pub fn allowed(policy: &Policy, standing: &Standing, narrowing: &Narrowing) -> Purposes {
+    if standing.restricted {
+        return Purposes::NONE;
+    }
     let denied = standing.denied.or(standing.denied_by_link);
     let most = match narrowing {
         Narrowing::Unsaid => Purposes::ALL,
@@ -159,6 +162,9 @@ fn judge(
 /// The most telling reason: what the person said comes before what others said, and that before what nobody said.
 fn why(policy: &Policy, question: &Question<'_>, missing: Purposes) -> Withheld {
     let standing = question.standing;
+    if standing.restricted {
+        return Withheld { reason: Reason::Restricted, purposes: missing };
+    }
     let consent = missing.without(policy.without_consent);
     let granted = consent.and(standing.granted).without(standing.denied).without(standing.denied_by_link);
     let by_event = match question.narrowing {

@@ -13,6 +13,8 @@ pub enum Reason {
     DeniedByLink,
     /// The person objected to a purpose under legitimate interest (Art. 21).
     Objected,
+    /// The processing of the person's data is restricted (Art. 18).
+    Restricted,
     /// A grant was too old.
     Expired,
     /// The event's own consent object allows less than what was granted.
@@ -31,11 +33,12 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NoDecision,
         Self::Denied,
         Self::DeniedByLink,
         Self::Objected,
+        Self::Restricted,
         Self::Expired,
         Self::NarrowedByEvent,
         Self::ConsentObjectMalformed,
@@ -53,6 +56,7 @@ impl Reason {
             Self::Denied => "denied",
             Self::DeniedByLink => "denied_by_link",
             Self::Objected => "objected",
+            Self::Restricted => "restricted",
             Self::Expired => "expired",
             Self::NarrowedByEvent => "narrowed_by_event",
             Self::ConsentObjectMalformed => "consent_object_malformed",
@@ -78,6 +82,7 @@ impl Reason {
                 "Ein Gerät oder ein Kundenkonto, das mit diesem Ereignis verbunden ist, hat {purposes} nicht zugestimmt, {stays}"
             ),
             Self::Objected => format!("Sie haben {purposes} widersprochen, {stays}"),
+            Self::Restricted => format!("Die Verarbeitung Ihrer Daten ist eingeschränkt, {stays}"),
             Self::Expired => format!("Ihre Zustimmung zu {purposes} ist abgelaufen, {stays}"),
             Self::NarrowedByEvent => {
                 format!("Die Website oder App hat für dieses Ereignis keine Zustimmung zu {purposes} mitgegeben, {stays}")
@@ -105,6 +110,7 @@ impl Reason {
                 format!("A device or customer account that this event is linked to has not agreed to {purposes}, {stays}")
             }
             Self::Objected => format!("You have objected to {purposes}, {stays}"),
+            Self::Restricted => format!("The processing of your data is restricted, {stays}"),
             Self::Expired => format!("Your consent to {purposes} has expired, {stays}"),
             Self::NarrowedByEvent => {
                 format!("The website or app sent no consent to {purposes} along with this event, {stays}")

@@ -19,7 +19,7 @@ const REASON_CHARS_MAX: usize = 2_000;
 #[derive(Debug, utoipa::ToSchema)]
 #[schema(as = RightsRequest)]
 pub struct Filed {
-    /// What is asked for: `erasure`, `access`, `portability`.
+    /// What is asked for: `erasure`, `access`, `portability`, `restriction`.
     #[schema(example = "erasure")]
     kind: String,
     /// Who asks: identifier types of the policy, and their values.
@@ -36,7 +36,7 @@ pub struct Filed {
 #[derive(Debug, Default, utoipa::ToSchema)]
 #[schema(as = RightsStep)]
 pub struct Order {
-    /// Why; for the person and the authority. Needed to refuse and to extend.
+    /// Why; for the person and the authority. Needed to refuse, to extend and to lift.
     reason: Option<String>,
     /// To refuse: the ground that the law knows.
     ground: Option<Ground>,
@@ -154,7 +154,8 @@ pub struct FiledAnswer {
 pub async fn file(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> Result<HttpResponse, Problem> {
     let caller = auth::secret(&req, &app, Scope::RequestsWrite).await?;
     let Filed { kind, identifiers, identified, note } = Filed::parse(&body)?;
-    let wrong = || Problem::field(Code::InvalidField, "kind").detail("must be `erasure`, `access` or `portability`");
+    let wrong =
+        || Problem::field(Code::InvalidField, "kind").detail("must be `erasure`, `access`, `portability` or `restriction`");
     let kind = Kind::parse(&kind).ok_or_else(wrong)?;
     let submission = Submission { kind, identifiers: named(&identifiers)?, identified, who: caller.key_id, why: note };
     let id = app.rights.submit(submission).await.map_err(|error| problem(&error))?;
@@ -200,13 +201,13 @@ pub async fn show(req: HttpRequest, app: web::Data<App>, id: web::Path<String>) 
     Ok(HttpResponse::Ok().json(RequestAnswer::of(id, request, &app, app.clock.now())))
 }
 
-/// Does something with a request: `identify`, `doubt`, `approve`, `refuse`, `extend`, `cancel`, `confirm`.
+/// Does something with a request: `identify`, `doubt`, `approve`, `refuse`, `extend`, `cancel`, `lift`, `confirm`.
 ///
 /// # Errors
 /// `conflict` where the request is in another state; `missing_field` and `invalid_field` for what is wrong with the body.
 #[utoipa::path(post, path = "/v1/requests/{id}/{step}", tag = "rights", request_body = Order, security(("secret_key" = ["rights"])),
     params(("id" = String, Path, description = "The request's ID."),
-        ("step" = String, Path, description = "`identify`, `doubt`, `approve`, `refuse`, `extend`, `cancel`, `confirm`.")),
+        ("step" = String, Path, description = "`identify`, `doubt`, `approve`, `refuse`, `extend`, `cancel`, `lift`, `confirm`.")),
     responses((status = 200, description = "Done, and durable.", body = RequestAnswer),
         (status = 401, description = "No or an unknown secret key.", body = ProblemBody<'static>),
         (status = 404, description = "There is no such request or step.", body = ProblemBody<'static>),
@@ -230,6 +231,7 @@ pub async fn act(
         "refuse" => Step::Refuse(ground.ok_or_else(|| missing("ground"))?),
         "extend" => Step::Extend,
         "cancel" => Step::Cancel,
+        "lift" => Step::Lift,
         "confirm" => Step::Confirm { recipient: recipient.ok_or_else(|| missing("recipient"))? },
         _ => return Err(Problem::new(Code::NotFound)),
     };

@@ -19,6 +19,7 @@ pub mod deadline;
 mod erase;
 pub mod http;
 mod request;
+mod restrict;
 
 use std::sync::Arc;
 
@@ -146,6 +147,8 @@ pub enum Step {
     Extend,
     /// The person takes it back.
     Cancel,
+    /// A restriction ends; the person was told before (Art. 18(3)).
+    Lift,
     /// Somebody has seen to it that a recipient did its part.
     Confirm {
         /// The destination's ID.
@@ -301,6 +304,13 @@ impl Rights {
                 request.close(State::Cancelled);
                 "cancelled"
             }
+            (Step::Lift, State::Running) if request.kind == Kind::Restriction && !request.lifted => {
+                if why.is_none_or(str::is_empty) {
+                    return Err(Error::NoReason);
+                }
+                request.lifted = true;
+                "lifted"
+            }
             (Step::Confirm { recipient }, State::Running) => {
                 let open =
                     request.recipients.iter_mut().find(|r| r.id == *recipient && matches!(r.fate, Fate::Open | Fate::Pending));
@@ -347,6 +357,7 @@ impl Rights {
         for (id, request) in self.list(Some(State::Running))? {
             let done = match request.kind {
                 Kind::Erasure => self.erase_and_tell(id).await.map(|next| due = due.into_iter().chain(next).min()),
+                Kind::Restriction => self.restrict(id).await,
                 Kind::Access | Kind::Portability => self.make_available(id).await,
             };
             if failed.is_ok() {

@@ -57,6 +57,8 @@ pub enum Kind {
     Erasure,
     /// To see everything, and what is done with it (Art. 15).
     Access,
+    /// That everything is only stored, until it is lifted (Art. 18).
+    Restriction,
     /// To get what the person gave or caused, to take it elsewhere (Art. 20).
     Portability,
 }
@@ -68,6 +70,7 @@ impl Kind {
         match text {
             "erasure" => Some(Self::Erasure),
             "access" => Some(Self::Access),
+            "restriction" => Some(Self::Restriction),
             "portability" => Some(Self::Portability),
             _ => None,
         }
@@ -236,6 +239,9 @@ pub struct Request {
     /// Until when the package of an access can be fetched.
     #[serde(default)]
     pub available_until: Option<Millis>,
+    /// Whether a restriction is to end.
+    #[serde(default)]
+    pub lifted: bool,
 }
 
 impl Request {
@@ -257,6 +263,7 @@ impl Request {
             acts: Vec::new(),
             certificate: None,
             available_until: None,
+            lifted: false,
         }
     }
 

@@ -1,3 +1,4 @@
 //! What people do from beginning to end, one story a file.
 
 mod access;
+mod restriction;
