@@ -1,6 +1,7 @@
 //! The listening socket, its middleware, and how the process starts, reloads and stops.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
 use actix_web::{App as Web, HttpServer, web};
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::App;
@@ -17,6 +19,8 @@ use crate::{limit, routes, telemetry};
 const DRAIN_S: u64 = 15;
 /// How often old things are tidied away.
 const TIDY_EVERY: Duration = Duration::from_secs(600);
+/// How long work that stumbled rests.
+const STUMBLED_PAUSE: Duration = Duration::from_secs(30);
 
 /// A socket that listens, before anything is answered on it.
 pub struct Bound {
@@ -65,8 +69,7 @@ impl Bound {
     /// When the socket breaks.
     pub async fn run(self, app: Arc<App>) -> anyhow::Result<()> {
         let reloads = actix_web::rt::spawn(reload_on_hangup(Arc::clone(&app)));
-        let rights = Arc::clone(&app.rights);
-        let requests = actix_web::rt::spawn(async move { rights.run().await });
+        let requests = actix_web::rt::spawn(answer_requests(Arc::clone(&app)));
         let tidying = actix_web::rt::spawn(tidy(app));
         let handle = self.server.handle();
         let [mut terminate, mut interrupt] = self.stop;
@@ -98,6 +101,14 @@ async fn reload_on_hangup(app: Arc<App>) {
                 }
             }
         }
+    }
+}
+
+/// Does what people asked for. An error of ours in one request must not leave all others lying.
+async fn answer_requests(app: Arc<App>) {
+    while AssertUnwindSafe(app.rights.run()).catch_unwind().await.is_err() {
+        tracing::error!("the work on people's requests stumbled over an error of ours; it begins again");
+        tokio::time::sleep(STUMBLED_PAUSE).await;
     }
 }
 

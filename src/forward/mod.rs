@@ -178,6 +178,9 @@ struct Control {
     fence: AtomicU64,
     /// Subjects that dead letters were put back for.
     replayed: Mutex<Vec<SubjectId>>,
+    /// The next step panics.
+    #[cfg(test)]
+    breaks: std::sync::atomic::AtomicBool,
 }
 
 /// A running worker, from outside.

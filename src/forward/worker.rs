@@ -1,5 +1,6 @@
 //! The worker of one destination: a step that does what is due now, and a thin loop around it.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -116,26 +117,23 @@ pub(super) fn run(seat: Seat) {
             return;
         }
     };
-    let mut worker = Worker {
-        tag: outbox::destination_tag(&id),
-        window: Window::at(cursor.next, &cursor.ahead),
-        memo: cursor.memo,
-        waiting: None,
-        sink: None,
-        stored: None,
-        pause: None,
-        failures: 0,
-        taken: 0,
-        core,
-        id,
-        control,
-        counter,
-        stop,
-    };
+    let mut worker = Worker::new((core, id), cursor, (control, counter), stop);
     loop {
-        let end = runtime.block_on(worker.run(&settle, &pass));
-        if end == End::Stopped || worker.leave(&running) {
-            break;
+        match panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(worker.run(&settle, &pass)))) {
+            Ok(End::Stopped) => break,
+            Ok(End::Off) => {
+                if worker.leave(&running) {
+                    break;
+                }
+            }
+            // What a step had in memory may be half done; what is stored is not. So it begins again from there.
+            Err(_reported) => match worker.again() {
+                Ok(fresh) => worker = fresh,
+                Err(error) => {
+                    tracing::error!(%error, destination = worker.id, "a worker has ended: its cursor cannot be read");
+                    break;
+                }
+            },
         }
     }
     settle.send_replace(u64::MAX);
@@ -143,6 +141,42 @@ pub(super) fn run(seat: Seat) {
 }
 
 impl Worker {
+    fn new(
+        (core, id): (Arc<Core>, String),
+        cursor: Cursor,
+        (control, counter): (Arc<Control>, Arc<Counter>),
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            tag: outbox::destination_tag(&id),
+            window: Window::at(cursor.next, &cursor.ahead),
+            memo: cursor.memo,
+            waiting: None,
+            sink: None,
+            stored: None,
+            pause: None,
+            failures: 0,
+            taken: 0,
+            core,
+            id,
+            control,
+            counter,
+            stop,
+        }
+    }
+
+    /// The same worker after a panic: from the stored cursor, and after a pause.
+    fn again(&self) -> Result<Self, store::Error> {
+        tracing::error!(destination = self.id, "a worker stumbled over an error of ours; it begins again from its cursor");
+        let cursor = self.core.shared.enter(&self.core.store, &self.id)?;
+        let whole = (Arc::clone(&self.core), self.id.clone());
+        let mut fresh = Self::new(whole, cursor, (Arc::clone(&self.control), Arc::clone(&self.counter)), self.stop.clone());
+        fresh.failures = self.failures.saturating_add(1);
+        let pause = backoff::pause_ms(fresh.failures, self.core.draw());
+        fresh.pause = Some(Pause { until: self.core.clock.now() + pause });
+        Ok(fresh)
+    }
+
     async fn run(&mut self, settle: &watch::Sender<u64>, pass: &watch::Sender<u64>) -> End {
         let mut newest = self.core.store.watch(outbox::STREAM);
         loop {
@@ -197,6 +231,8 @@ impl Worker {
 
     /// Does what is due.
     async fn step(&mut self, at: Millis) -> Outcome {
+        #[cfg(test)]
+        assert!(!self.control.breaks.swap(false, Ordering::SeqCst), "a test wants to see a worker stumble");
         let policy = self.core.policy.current();
         let Some((index, destination)) = policy.destination(&self.id).filter(|(_, d)| d.is_on()) else {
             return Outcome::Off;

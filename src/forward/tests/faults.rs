@@ -13,10 +13,17 @@ type Replies = Vec<Reply>;
 
 #[derive(Clone, Debug)]
 enum Act {
-    Send { user: usize, replies: Replies },
-    Withdraw { user: usize },
+    Send {
+        user: usize,
+        replies: Replies,
+    },
+    Withdraw {
+        user: usize,
+    },
     Pass,
     Drain,
+    /// An error of ours in the middle of a step.
+    Stumble,
     Restart,
 }
 
@@ -41,6 +48,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (4_usize..6).prop_map(|user| Act::Withdraw { user }),
         2 => Just(Act::Pass),
         2 => Just(Act::Drain),
+        1 => Just(Act::Stumble),
         1 => Just(Act::Restart),
     ]
 }
@@ -81,6 +89,7 @@ async fn play(acts: Vec<Act>) -> Result<(), TestCaseError> {
                 model.withdrawn.entry(user).or_insert(server.calls().len() as u64);
             }
             Act::Pass => house.clock.pass(FIVE_MINUTES / 3),
+            Act::Stumble => house.stumble(),
             Act::Drain => house.drain().await,
             Act::Restart => house = house.restart().await,
         }

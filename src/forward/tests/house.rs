@@ -231,6 +231,12 @@ impl House {
         plan
     }
 
+    /// The next step of every worker panics.
+    pub(super) fn stumble(&self) {
+        for worker in self.forwarder.running.lock().iter() {
+            worker.control.breaks.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
     pub(super) async fn drain(&self) {
         self.forwarder.drain().await;
     }
