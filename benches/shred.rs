@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use pforte::clock::Chance;
 use pforte::id::SubjectId;
 use pforte::store::{Batch, Options, Store};
-use pforte::vault::{Class, Vault};
+use pforte::vault::{Class, Settings, Vault};
 
 /// Subjects of one commit while loading.
 const LOAD: u64 = 2_000;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (data, keys) = (folder.path().join("data"), folder.path().join("keys"));
     let store = Store::open(&data, &Options::default())?;
     let empty = rss()?;
-    let vault = Vault::open_with_room(&keys, &store, &Chance::system(), 1_000)?;
+    let vault = Vault::open_with(&keys, &store, &Chance::system(), &Settings { cached_keys: 1_000, ..Settings::default() })?;
     let began = Instant::now();
     for first in (0..subjects).step_by(usize::try_from(LOAD)?) {
         let mut batch = Batch::default();
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{subjects} subjects: {:.2} us each, {} MB on disk", micros(took) / subjects as f64, store.size_on_disk() >> 20);
     drop(vault);
     let began = Instant::now();
-    let vault = Vault::open_with_room(&keys, &store, &Chance::system(), 1_000)?;
+    let vault = Vault::open_with(&keys, &store, &Chance::system(), &Settings { cached_keys: 1_000, ..Settings::default() })?;
     println!(
         "opened in {:.1} ms; {} MB more memory than an empty store",
         began.elapsed().as_secs_f64() * 1e3,

@@ -18,7 +18,7 @@ use crate::profile::Profiles;
 use crate::rights::{self, Rights};
 use crate::store::{self, Store};
 use crate::telemetry::{Figures, Metrics};
-use crate::vault::Vault;
+use crate::vault::{self, Vault};
 
 /// Everything that a handler may need.
 pub struct App {
@@ -82,7 +82,8 @@ impl App {
                 Store::open(&config.data, &store::Options { cache_bytes: config.cache_mib << 20, ..store::Options::default() })?
             }
         };
-        let vault = Arc::new(Vault::open(&config.keys, &store, &chance)?);
+        let settings = vault::Settings { master: config.master.source(), ..vault::Settings::default() };
+        let vault = Arc::new(Vault::open_with(&config.keys, &store, &chance, &settings)?);
         let directory = Arc::new(Directory::open(&store)?);
         let consents = Arc::new(Consents::open(&store, &vault, &directory, &policy.current())?);
         let profiles = Arc::new(Profiles::open(&store, &vault)?);

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::vault::{Digits, Master};
+
 /// What `pforte serve` needs to know. Everything has a default that works on a fresh clone.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
@@ -30,6 +32,36 @@ pub struct Config {
     /// Memory for the store's cache, in MiB
     #[arg(long, env = "PFORTE_CACHE_MIB", default_value_t = 256)]
     pub cache_mib: u64,
+    /// Where the master key comes from
+    #[command(flatten)]
+    pub master: MasterKey,
+}
+
+/// Where the master key comes from; by default `master.key` in the key folder.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct MasterKey {
+    /// A file elsewhere with the master key, 64 hexadecimal digits
+    #[arg(long, env = "PFORTE_MASTER_KEY_FILE", group = "master")]
+    pub master_key_file: Option<PathBuf>,
+    /// A command that prints the master key, such as a client of a KMS
+    #[arg(long, env = "PFORTE_MASTER_KEY_COMMAND", group = "master")]
+    pub master_key_command: Option<String>,
+    /// The master key itself; better as an environment variable than as an option, which others can see
+    #[arg(long, env = "PFORTE_MASTER_KEY", hide_env_values = true, group = "master")]
+    pub master_key: Option<Digits>,
+}
+
+impl MasterKey {
+    /// As the vault takes it.
+    #[must_use]
+    pub fn source(&self) -> Master {
+        match self {
+            Self { master_key: Some(digits), .. } => Master::Digits(digits.clone()),
+            Self { master_key_command: Some(command), .. } => Master::Command(command.clone()),
+            Self { master_key_file: Some(path), .. } => Master::File(path.clone()),
+            Self { .. } => Master::Folder,
+        }
+    }
 }
 
 /// Where a command finds the running gateway.

@@ -7,6 +7,7 @@ pub mod deadletters;
 pub mod demo;
 pub mod explain;
 pub mod key;
+pub mod keys;
 pub mod policy;
 pub mod requests;
 pub mod serve;
@@ -38,6 +39,8 @@ enum Command {
     Policy(policy::Args),
     /// Makes, lists and revokes secret keys
     Key(key::Args),
+    /// Changes the keys that the gateway holds
+    Keys(keys::Args),
     /// Lists and replays events that a destination would not take
     Deadletters(deadletters::Args),
     /// Lists requests of people and decides about them
@@ -61,6 +64,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Policy(args)) => policy::run(&args),
         Some(Command::Key(args)) => key::run(&args),
+        Some(Command::Keys(args)) => keys::run(&args),
         Some(Command::Deadletters(args)) => deadletters::run(&args),
         Some(Command::Requests(args)) => requests::run(&args),
         Some(Command::Certificate(args)) => certificate::run(&args),

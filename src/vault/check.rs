@@ -1,10 +1,14 @@
 //! The records that bind a store to its keys: a fingerprint of each key, sealed under the master key.
 
+use std::path::Path;
+
 use super::{DOMAIN_NAME_BYTES_MAX, DataKey, Domain, Error, Secret, Vault};
 use crate::store::{self, Batch, Store};
 
 /// `M ‖ this` → the fingerprint of the index key.
 const INDEX: &[u8] = b"Mvault/index";
+/// What the keys of all binding records begin with.
+const BOUND: &[u8] = b"Mvault/";
 /// `M ‖ this ‖ name` → the fingerprint of a domain's key.
 const DOMAIN: &[u8] = b"Mvault/domain/";
 /// How many records are read at a time.
@@ -15,15 +19,43 @@ pub(super) fn is_there(store: &Store) -> Result<bool, Error> {
     Ok(store.get(INDEX)?.is_some())
 }
 
-/// The key file that does not fit the store, if one does not.
-pub(super) fn fits(store: &Store, check: &DataKey, index: &Secret) -> Result<Option<&'static str>, Error> {
+/// A key that does not belong to the store.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Misfit {
+    Master,
+    Index,
+}
+
+/// The key that does not fit the store, if one does not.
+pub(super) fn fits(store: &Store, check: &DataKey, index: &Secret) -> Result<Option<Misfit>, Error> {
     let Some(sealed) = store.get(INDEX)? else { return Ok(None) };
     match check.open(INDEX, &sealed) {
         Ok(stored) if stored == fingerprint(index)?.bytes() => Ok(None),
-        Ok(_) => Ok(Some("index.key")),
-        Err(Error::Unreadable) => Ok(Some("master.key")),
+        Ok(_) => Ok(Some(Misfit::Index)),
+        Err(Error::Unreadable) => Ok(Some(Misfit::Master)),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the store is bound to keys that this one seals. A store that is bound to none is.
+pub(super) fn belongs(store: &Store, check: &DataKey) -> Result<bool, Error> {
+    Ok(store.get(INDEX)?.is_none_or(|sealed| check.open(INDEX, &sealed).is_ok()))
+}
+
+/// Seals all binding records under another key, in one commit. What was sealed under it already stays.
+pub(super) fn reseal(store: &Store, (old, new): (&DataKey, &DataKey), path: &Path) -> Result<(), Error> {
+    let mut batch = Batch::default();
+    for (record, sealed) in store.scan(BOUND, None, usize::MAX)? {
+        if new.open(&record, &sealed).is_ok() {
+            continue;
+        }
+        let plain = old.open(&record, &sealed).map_err(|_foreign| Error::OtherKeys { path: path.to_owned() })?;
+        batch.put(record.clone(), new.seal(&record, &plain)?);
+    }
+    if !batch.is_empty() {
+        store.commit_blocking(batch)?;
+    }
+    Ok(())
 }
 
 impl Vault {

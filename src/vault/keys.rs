@@ -82,15 +82,38 @@ impl Folder {
 
     /// The key in the file, `None` if there is no such file.
     pub(super) fn read(&self, name: &str) -> Result<Option<Secret>, Error> {
-        let path = self.path(name);
-        match fs::metadata(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(self.io(name, e)),
-            Ok(meta) if !meta.is_file() || meta.len() > FILE_BYTES_MAX => return Err(Error::NotAKey { path }),
-            Ok(_) => only_ours(&path)?,
+        read(&self.path(name))
+    }
+
+    /// The text in a file, `None` if there is no such file.
+    pub(super) fn read_text(&self, name: &str) -> Result<Option<String>, Error> {
+        match fs::read_to_string(self.path(name)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some).map_err(|e| self.io(name, e)),
         }
-        let text = Zeroizing::new(fs::read(&path).map_err(|e| self.io(name, e))?);
-        parse(&text).map(Some).ok_or(Error::NotAKey { path })
+    }
+
+    /// Writes a text in the place of another, at once or not at all. Not for secrets.
+    pub(super) fn write_text(&self, name: &str, text: &str) -> Result<(), Error> {
+        let (path, draft) = (self.path(name), self.path(name).with_extension("new"));
+        let written = fs::write(&draft, text)
+            .and_then(|()| fs::File::open(&draft)?.sync_all())
+            .and_then(|()| fs::rename(&draft, &path))
+            .and_then(|()| sync_folder(&self.0));
+        written.map_err(|e| self.io(name, e))
+    }
+
+    /// Lets one key file take the place of another, at once or not at all.
+    pub(super) fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        fs::rename(self.path(from), self.path(to)).and_then(|()| sync_folder(&self.0)).map_err(|e| self.io(from, e))
+    }
+
+    /// Removes a key file, if it is there.
+    pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
+        match fs::remove_file(self.path(name)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done.and_then(|()| sync_folder(&self.0)).map_err(|e| self.io(name, e)),
+        }
     }
 
     /// Makes a new key and writes it: complete and on the disk, or not there at all. Never replaces a file.
@@ -129,6 +152,19 @@ impl Folder {
     }
 }
 
+/// The key in a file, `None` if there is no such file.
+pub(super) fn read(path: &Path) -> Result<Option<Secret>, Error> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    match fs::metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(io(e)),
+        Ok(meta) if !meta.is_file() || meta.len() > FILE_BYTES_MAX => return Err(Error::NotAKey { path: path.to_owned() }),
+        Ok(_) => only_ours(path)?,
+    }
+    let text = Zeroizing::new(fs::read(path).map_err(io)?);
+    parse(&text).map(Some).ok_or_else(|| Error::NotAKey { path: path.to_owned() })
+}
+
 /// Makes a folder that only its owner may enter, if it is not there, so that it survives a power cut.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     if path.exists() {
@@ -156,7 +192,8 @@ fn hex(secret: &Secret) -> Zeroizing<String> {
     Zeroizing::new(hex::encode(secret.bytes()))
 }
 
-fn parse(text: &[u8]) -> Option<Secret> {
+/// The key in a text: 64 hexadecimal digits on a line, and lines that begin with `#`.
+pub(super) fn parse(text: &[u8]) -> Option<Secret> {
     let text = std::str::from_utf8(text).ok()?;
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let (digits, None) = (lines.next()?, lines.next()) else { return None };

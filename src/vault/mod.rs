@@ -20,6 +20,7 @@ mod cache;
 mod check;
 mod domain;
 mod keys;
+mod master;
 mod place;
 mod seal;
 mod sign;
@@ -37,8 +38,9 @@ use parking_lot::{Mutex, RwLock};
 use ring::hmac;
 
 pub use domain::Domain;
+pub use master::{Digits, Master, rotate};
 pub use seal::{DataKey, OVERHEAD, Sealed};
-pub use sign::{Doubt, Signer, verify};
+pub use sign::{Doubt, Signer, rotate_signing, verify};
 
 use crate::clock::{Chance, NoChance};
 use crate::id::{Blind, SubjectId};
@@ -118,6 +120,9 @@ pub enum Error {
         /// Which.
         path: PathBuf,
     },
+    /// The master key was being changed when the process ended.
+    #[error("a change of the master key was cut off; complete it with: pforte keys rotate master")]
+    RotationCutOff,
     /// A domain's name cannot be the name of a file.
     #[error("a domain's name has 1 to 40 of a-z, 0-9, '-' and '_'")]
     DomainName,
@@ -135,6 +140,21 @@ pub enum Error {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+/// How a vault is opened.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the master key comes from.
+    pub master: Master,
+    /// How many unwrapped data keys stay in memory.
+    pub cached_keys: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { master: Master::default(), cached_keys: CACHED_KEYS_MAX }
+    }
 }
 
 /// Keys, and what is done with them.
@@ -166,36 +186,38 @@ impl Vault {
     /// [`Error::KeyMissing`] and [`Error::OtherKeys`] if data and keys do not belong together, [`Error::OpenToOthers`] if
     /// somebody else may read them, and what the disk says.
     pub fn open(keys: &Path, store: &Store, chance: &Chance) -> Result<Self, Error> {
-        Self::open_with_room(keys, store, chance, CACHED_KEYS_MAX)
+        Self::open_with(keys, store, chance, &Settings::default())
     }
 
-    /// The same with room for `cached_keys` unwrapped data keys.
+    /// The same with settings of the caller's.
     ///
     /// # Errors
     /// As for [`Vault::open`].
-    pub fn open_with_room(keys: &Path, store: &Store, chance: &Chance, cached_keys: usize) -> Result<Self, Error> {
+    pub fn open_with(keys: &Path, store: &Store, chance: &Chance, settings: &Settings) -> Result<Self, Error> {
         let folder = Folder::open(keys)?;
         let known = check::is_there(store)?;
         if !known && place::any(store)? {
             return Err(Error::CheckMissing);
         }
-        let master = key_or_new(&folder, "master.key", known, chance)?;
+        let master = settings.master.read_or_new(&folder, known, chance)?;
         let index = key_or_new(&folder, "index.key", known, chance)?;
-        let signing = match folder.read("signing.key")? {
-            Some(secret) => secret,
-            None => folder.create("signing.key", chance)?,
-        };
-        let check = DataKey::new(master.derive("pforte/v1/check")?);
+        let check = DataKey::new(master.derive(master::CHECK)?);
         let fits = check::fits(store, &check, &index)?;
-        fits.map_or(Ok(()), |file| Err(Error::OtherKeys { path: folder.path(file) }))?;
-        let wrap = DataKey::new(master.derive("pforte/v1/root")?);
+        fits.map_or(Ok(()), |misfit| {
+            let path = match misfit {
+                check::Misfit::Master => settings.master.name(&folder),
+                check::Misfit::Index => folder.path("index.key"),
+            };
+            Err(Error::OtherKeys { path })
+        })?;
+        let wrap = DataKey::new(master.derive(master::ROOT)?);
         let tree = Arc::new(Tree::open(store, &folder.path("roots"), wrap, chance)?);
         let (tombs, since) = Tombs::open(&folder.path(&format!("shredded/{}.list", tree.name())), tree.buried())?;
         let mut vault = Self {
             tree,
             tombs,
             returned: Vec::new(),
-            signer: Signer::new(&signing)?,
+            signer: Signer::open(&folder, chance)?,
             check,
             blind: index.derive("pforte/v1/blind")?.hmac(),
             mac: index.derive("pforte/v1/mac")?.hmac(),
@@ -205,7 +227,7 @@ impl Vault {
             domains: RwLock::default(),
             making: Mutex::default(),
             shredding: Mutex::default(),
-            cache: Cache::new(cached_keys),
+            cache: Cache::new(settings.cached_keys),
         };
         vault.bind(&index)?;
         vault.returned = vault.shred_again(&since)?;

@@ -1,5 +1,7 @@
 //! Statements that outsiders can check: JSON Web Signatures (RFC 7515) with Ed25519 (RFC 8037), the algorithm of `ring`.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -11,7 +13,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Error, Secret};
+use super::Error;
+use super::keys::{Folder, Secret};
+use crate::clock::Chance;
 
 /// The key that signs.
 pub struct Signer {
@@ -19,15 +23,59 @@ pub struct Signer {
     public: Vec<u8>,
     /// The thumbprint of the public key (RFC 7638).
     kid: String,
+    /// Public keys that signed before.
+    retired: Vec<Value>,
+}
+
+/// The public keys of signing keys that are no more, as a JSON Web Key Set.
+const RETIRED: &str = "signing.retired.json";
+const FILE: &str = "signing.key";
+const NEXT: &str = "signing.next.key";
+
+/// Puts a new signing key in the place of the present one. Its public key stays, so that what it signed can still be checked; its private
+/// one is gone. A running gateway takes the new one at its next start.
+///
+/// # Errors
+/// What the disk says; then it can be done again.
+pub fn rotate_signing(keys: &Path, chance: &Chance) -> Result<String, Error> {
+    let folder = Folder::open(keys)?;
+    let present = Signer::open(&folder, chance)?;
+    folder.write_text(RETIRED, &present.jwks().to_string())?;
+    let next = match folder.read(NEXT)? {
+        Some(begun) => begun,
+        None => folder.create(NEXT, chance)?,
+    };
+    let kid = Signer::new(&next, Vec::new())?.kid;
+    folder.rename(NEXT, FILE)?;
+    Ok(kid)
 }
 
 impl Signer {
-    pub(super) fn new(secret: &Secret) -> Result<Self, Error> {
+    /// Reads the key, or makes it when it is missing.
+    pub(super) fn open(folder: &Folder, chance: &Chance) -> Result<Self, Error> {
+        let secret = match folder.read(FILE)? {
+            Some(secret) => secret,
+            None => folder.create(FILE, chance)?,
+        };
+        let retired = match folder.read_text(RETIRED)? {
+            None => Vec::new(),
+            Some(text) => {
+                let set: Option<Value> = serde_json::from_str(&text).ok();
+                let keys = set.as_ref().and_then(|set| set.get("keys")).and_then(Value::as_array);
+                keys.cloned().ok_or_else(|| Error::NotAKey { path: folder.path(RETIRED) })?
+            }
+        };
+        Self::new(&secret, retired)
+    }
+
+    fn new(secret: &Secret, mut retired: Vec<Value>) -> Result<Self, Error> {
         install();
         let seed = secret.derive("pforte/v1/signing")?;
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.bytes()).map_err(|_rejected| Error::Unreadable)?;
         let public = pair.public_key().as_ref().to_vec();
-        Ok(Self { kid: thumbprint(&public), key: EncodingKey::from_ed_der(seed.bytes()), public })
+        let kid = thumbprint(&public);
+        retired.retain(|key| key.get("kid").and_then(Value::as_str) != Some(kid.as_str()));
+        Ok(Self { kid, key: EncodingKey::from_ed_der(seed.bytes()), public, retired })
     }
 
     /// The statement in compact form; `kind` says what it is (`typ`).
@@ -39,11 +87,13 @@ impl Signer {
         jsonwebtoken::encode(&header, claims, &self.key).map_err(|_refused| Error::Unreadable)
     }
 
-    /// The public key as a JSON Web Key Set (RFC 7517, RFC 8037).
+    /// The public keys, the present one first, as a JSON Web Key Set (RFC 7517, RFC 8037).
     #[must_use]
     pub fn jwks(&self) -> Value {
         let x = URL_SAFE_NO_PAD.encode(&self.public);
-        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": self.kid, "x": x}]})
+        let present = json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": self.kid, "x": x});
+        let keys: Vec<&Value> = std::iter::once(&present).chain(&self.retired).collect();
+        json!({"keys": keys})
     }
 }
 
@@ -155,7 +205,7 @@ mod tests {
     use super::*;
 
     fn signer(n: u8) -> Signer {
-        Signer::new(&Secret::new([n; 32])).unwrap()
+        Signer::new(&Secret::new([n; 32]), Vec::new()).unwrap()
     }
 
     #[test]
@@ -180,6 +230,25 @@ mod tests {
         );
         let none = URL_SAFE_NO_PAD.encode(br#"{"alg":"none","typ":"erasure+jwt"}"#);
         assert!(verify::<Value>(&format!("{none}.{}.", parts[1]), "erasure+jwt", &ours.jwks()).is_err());
+    }
+
+    #[test]
+    fn what_an_earlier_key_signed_still_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Folder::open(&folder.path().join("keys")).unwrap();
+        let signer = || Signer::open(&keys, &Chance::system()).unwrap();
+        let mut signed = Vec::new();
+        for n in 0..3 {
+            signed.push(signer().sign("t", &json!({"n": n})).unwrap());
+            let before = signer().kid;
+            let kid = rotate_signing(&folder.path().join("keys"), &Chance::system()).unwrap();
+            assert!(kid != before && signer().kid == kid);
+        }
+        let jwks = signer().jwks();
+        assert_eq!(jwks["keys"].as_array().unwrap().len(), 4);
+        for (n, statement) in signed.iter().enumerate() {
+            assert_eq!(verify::<Value>(statement, "t", &jwks), Ok(json!({"n": n})));
+        }
     }
 
     /// The key pair and thumbprint of RFC 8037, appendices A.1 to A.3.

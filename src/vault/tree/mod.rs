@@ -373,6 +373,14 @@ impl Change {
     }
 }
 
+/// Seals the root under another master key. What was sealed under it already stays.
+pub(super) fn reseal(store: &Store, folder: &Path, (old, new): (&DataKey, &DataKey)) -> Result<(), Error> {
+    let Some(head) = Head::find(store)? else { return Ok(()) };
+    let path = folder.join(format!("{}.root", hex::encode(head.tree)));
+    let file = RootFile::open(&path, head.tree)?.ok_or(Error::KeyMissing { path })?;
+    file.reseal(old, new)
+}
+
 /// Makes both slots hold the root that the store's pages are sealed under, and returns it.
 fn settle(file: &RootFile, wrap: &DataKey, generation: u64) -> Result<Secret, Error> {
     let slots = file.read(wrap)?;

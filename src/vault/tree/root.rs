@@ -68,6 +68,22 @@ impl RootFile {
         Ok([self.read_slot(0, wrap)?, self.read_slot(1, wrap)?])
     }
 
+    /// Seals both slots under another key. Of a slot that is sealed under it already, or is torn, nothing changes.
+    ///
+    /// # Errors
+    /// [`Error::OtherKeys`] if a slot opens with neither.
+    pub(super) fn reseal(&self, old: &DataKey, new: &DataKey) -> Result<(), Error> {
+        for slot in 0..SLOTS {
+            if self.read_slot(slot, new).is_ok() {
+                continue;
+            }
+            if let Some((generation, root)) = self.read_slot(slot, old)? {
+                self.write(slot, new, generation, &root)?;
+            }
+        }
+        Ok(())
+    }
+
     fn read_slot(&self, slot: usize, wrap: &DataKey) -> Result<Option<(u64, Secret)>, Error> {
         let mut bytes = vec![0; SLOT_BYTES];
         let mut filled = 0;

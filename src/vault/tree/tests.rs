@@ -11,7 +11,7 @@ use super::*;
 use crate::id::SubjectId;
 use crate::store::Options;
 use crate::vault::place::Places;
-use crate::vault::{Class, Vault};
+use crate::vault::{Class, Digits, Master, Settings, Vault, rotate};
 
 /// Looks at the disk between two steps.
 pub(super) type Between = Box<dyn Fn(&'static str) + Send>;
@@ -274,6 +274,52 @@ fn a_whole_backup_from_before_does_not_bring_anybody_back() {
 }
 
 #[test]
+fn the_master_key_can_be_changed_and_held_outside_and_a_cut_off_change_is_completed() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut house = House::open(&temp.path().join("house")).unwrap();
+    (0..3).for_each(|n| house.add(n));
+    house.vault.domain("shop").unwrap();
+    house.vault.shred(&[(subject(1), Class::STANDARD)]).unwrap();
+    let House { folder, store, vault, sealed } = house;
+    drop(vault);
+    let keys = folder.join("keys");
+    let outside = || Master::Digits(Digits::new("ab".repeat(32)));
+    let reads = |master: Master| {
+        let vault = Vault::open_with(&keys, &store, &Chance::system(), &Settings { master, ..Settings::default() })?;
+        assert_eq!(vault.key(subject(0)).unwrap().open(b"", &sealed[&(0, 0)]).unwrap(), text(0));
+        assert!(matches!(vault.key(subject(1)), Err(Error::Shredded)));
+        vault.domain("shop").map(drop)
+    };
+    let change = |old: Master, new: Master| rotate(&keys, &store, &Chance::system(), (&old, &new));
+    reads(Master::Folder).unwrap();
+    let old = std::fs::read(keys.join("master.key")).unwrap();
+    change(Master::Folder, Master::Folder).unwrap();
+    assert_ne!(std::fs::read(keys.join("master.key")).unwrap(), old);
+    reads(Master::Folder).unwrap();
+    let before: Vec<u8> = std::fs::read(root_file(&folder)).unwrap();
+    change(Master::Folder, outside()).unwrap();
+    assert!(!keys.join("master.key").exists(), "whoever has the disk has nothing");
+    reads(outside()).unwrap();
+    assert!(matches!(reads(Master::Digits(Digits::new("cd".repeat(32)))), Err(Error::OtherKeys { .. })));
+    assert!(matches!(change(Master::Digits(Digits::new("cd".repeat(32))), Master::Folder), Err(Error::OtherKeys { .. })));
+    assert!(!keys.join("master.next.key").exists(), "nothing was begun");
+    // As after a crash in which only one slot was sealed anew.
+    let mut half: Vec<u8> = std::fs::read(root_file(&folder)).unwrap();
+    change(outside(), Master::Folder).unwrap();
+    half[..4096].copy_from_slice(&std::fs::read(root_file(&folder)).unwrap()[..4096]);
+    std::fs::write(root_file(&folder), &half).unwrap();
+    std::fs::rename(keys.join("master.key"), keys.join("master.next.key")).unwrap();
+    assert!(matches!(reads(Master::Folder), Err(Error::RotationCutOff)));
+    change(outside(), Master::Folder).unwrap();
+    reads(Master::Folder).unwrap();
+    assert_ne!(before, std::fs::read(root_file(&folder)).unwrap());
+    let command = format!("grep -v '#' {}", keys.join("master.key").display());
+    reads(Master::Command(command)).unwrap();
+    assert!(matches!(reads(Master::Command(String::from("false"))), Err(Error::Io { .. })));
+    store.close().unwrap();
+}
+
+#[test]
 fn two_stores_may_share_a_key_folder() {
     let temp = tempfile::tempdir().unwrap();
     let (one, two) = (Store::memory(), Store::memory());
@@ -314,7 +360,13 @@ fn neighbours_are_read_while_keys_are_shredded() {
     // A new vault has an empty cache, and room for next to nothing in it.
     let House { store, vault, sealed, .. } = house;
     drop(vault);
-    let vault = Vault::open_with_room(&temp.path().join("keys"), &store, &Chance::system(), 1).unwrap();
+    let vault = Vault::open_with(
+        &temp.path().join("keys"),
+        &store,
+        &Chance::system(),
+        &Settings { cached_keys: 1, ..Settings::default() },
+    )
+    .unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..2)
