@@ -156,6 +156,10 @@ impl App {
         let lines = self.intake.counters().lines().into_iter();
         figures.events = lines.map(|(line, n)| (line.source, line.destination, line.outcome, n)).collect();
         self.forwarder.figures(&mut figures);
+        let (requests, late) = self.rights.open_and_late().unwrap_or_else(|error| {
+            tracing::error!(%error, "requests of people cannot be counted");
+            (0, 0)
+        });
         figures.gauges = vec![
             ("subjects", "People and devices that are known", count(directory.subjects)),
             ("identifiers", "Identifiers that are known", count(directory.identifiers)),
@@ -164,6 +168,8 @@ impl App {
             ("standing_bytes", "Memory of what was decided", count(self.consents.memory_bytes())),
             ("deduplication_keys", "Messages that would be recognised if they came again", count(self.intake.remembered())),
             ("profile_events", "Events in the embedded profile store", count(self.profiles.events())),
+            ("requests_open", "Requests of people that are not over", requests),
+            ("requests_late", "Requests of people whose deadline has passed", late),
             ("store_bytes", "What the store takes on disk", self.store.size_on_disk()),
         ];
         figures

@@ -19,11 +19,14 @@ pub struct Args {
 enum Command {
     /// Files a request for somebody
     File {
-        /// What is asked for: erasure, access, portability or restriction
+        /// What is asked for: erasure, access, portability, restriction or objection
         kind: String,
         /// Who asks, as type=value; several times if need be
         #[arg(long = "for", value_name = "TYPE=VALUE", required = true)]
         identifiers: Vec<String>,
+        /// An objection is about this purpose alone; several times if need be
+        #[arg(long = "purpose")]
+        purposes: Vec<String>,
         /// It is clear that the person asks whose these are
         #[arg(long)]
         identified: bool,
@@ -118,8 +121,17 @@ struct One {
 /// When no gateway answers, or it refuses.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
-        Command::File { kind, identifiers, identified, note, remote } => {
-            file(&Gateway::find(remote)?, kind, identifiers, *identified, note.as_deref())
+        Command::File { kind, identifiers, purposes, identified, note, remote } => {
+            let mut body = json!({"kind": kind, "identifiers": named(identifiers)?, "identified": identified});
+            if let (Some(note), Some(body)) = (note, body.as_object_mut()) {
+                body.insert(String::from("note"), Value::from(note.as_str()));
+            }
+            if let (false, Some(body)) = (purposes.is_empty(), body.as_object_mut()) {
+                body.insert(String::from("purposes"), json!(purposes));
+            }
+            let answer = Gateway::find(remote)?.ask("POST", "/v1/requests", Some(&body))?;
+            say(text(&answer, "id"));
+            Ok(ExitCode::SUCCESS)
         }
         Command::List { state, json, remote } => list(&Gateway::find(remote)?, state.as_deref(), *json),
         Command::Show { id, remote } => show(&Gateway::find(remote)?.ask("GET", &path(id, ""), None)?),
@@ -146,7 +158,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn file(gateway: &Gateway, kind: &str, identifiers: &[String], identified: bool, note: Option<&str>) -> anyhow::Result<ExitCode> {
+fn named(identifiers: &[String]) -> anyhow::Result<Map<String, Value>> {
     let mut named: Map<String, Value> = Map::new();
     for identifier in identifiers {
         let Some((kind, value)) = identifier.split_once('=') else {
@@ -157,13 +169,7 @@ fn file(gateway: &Gateway, kind: &str, identifiers: &[String], identified: bool,
             values.push(Value::from(value));
         }
     }
-    let mut body = json!({"kind": kind, "identifiers": named, "identified": identified});
-    if let (Some(note), Some(body)) = (note, body.as_object_mut()) {
-        body.insert(String::from("note"), Value::from(note));
-    }
-    let answer = gateway.ask("POST", "/v1/requests", Some(&body))?;
-    say(text(&answer, "id"));
-    Ok(ExitCode::SUCCESS)
+    Ok(named)
 }
 
 fn list(gateway: &Gateway, state: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {

@@ -80,6 +80,8 @@ pub enum Method {
     Import,
     /// On a banner of the site's own, reported by an event.
     Event,
+    /// By a request that a person of the company has approved (Art. 21).
+    Request,
 }
 
 /// A decision as it is kept for proof. What it says is sealed; the times are the server's.

@@ -19,12 +19,14 @@ const REASON_CHARS_MAX: usize = 2_000;
 #[derive(Debug, utoipa::ToSchema)]
 #[schema(as = RightsRequest)]
 pub struct Filed {
-    /// What is asked for: `erasure`, `access`, `portability`, `restriction`.
+    /// What is asked for: `erasure`, `access`, `portability`, `restriction`, `objection`.
     #[schema(example = "erasure")]
     kind: String,
     /// Who asks: identifier types of the policy, and their values.
     #[schema(value_type = Object, example = json!({"email": "erika@example.org"}))]
     identifiers: Value,
+    /// What an objection is about: purposes of the policy that do not rest on a contract or a law; all of them if it is left out.
+    purposes: Option<Vec<String>>,
     /// Whether it is clear that the person asks whose these are. If not, the deadline rests until it is.
     #[schema(default = false)]
     identified: bool,
@@ -74,6 +76,9 @@ pub struct RequestAnswer {
     /// Who asks; gone when it is over.
     #[schema(value_type = Object)]
     identifiers: Vec<(String, String)>,
+    /// What an objection is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    purposes: Vec<String>,
     /// How many people and devices it concerns, once it is approved.
     concerned: usize,
     /// How many devices and addresses are left alone because others use them as well.
@@ -153,11 +158,13 @@ pub struct FiledAnswer {
         (status = 422, description = "A field is wrong; `field` names it.", body = ProblemBody<'static>)))]
 pub async fn file(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> Result<HttpResponse, Problem> {
     let caller = auth::secret(&req, &app, Scope::RequestsWrite).await?;
-    let Filed { kind, identifiers, identified, note } = Filed::parse(&body)?;
-    let wrong =
-        || Problem::field(Code::InvalidField, "kind").detail("must be `erasure`, `access`, `portability` or `restriction`");
+    let Filed { kind, identifiers, purposes, identified, note } = Filed::parse(&body)?;
+    let wrong = || {
+        Problem::field(Code::InvalidField, "kind")
+            .detail("must be `erasure`, `access`, `portability`, `restriction` or `objection`")
+    };
     let kind = Kind::parse(&kind).ok_or_else(wrong)?;
-    let submission = Submission { kind, identifiers: named(&identifiers)?, identified, who: caller.key_id, why: note };
+    let submission = Submission { kind, identifiers: named(&identifiers)?, purposes, identified, who: caller.key_id, why: note };
     let id = app.rights.submit(submission).await.map_err(|error| problem(&error))?;
     Ok(HttpResponse::Created().json(FiledAnswer { id: id.to_string() }))
 }
@@ -394,6 +401,7 @@ impl RequestAnswer {
             days_left: open.then(|| calendar.days_left(&course, now)).flatten(),
             extended: request.extended,
             identifiers: request.identifiers,
+            purposes: request.purposes,
             concerned: request.subject_count,
             shared_left: request.shared_devices,
             recipients: recipients.collect(),
@@ -428,7 +436,7 @@ fn text(field: &str, value: &Value, chars_max: usize) -> Result<String, Problem>
 
 impl Filed {
     fn parse(body: &[u8]) -> Result<Self, Problem> {
-        let mut read = Self { kind: String::new(), identifiers: Value::Null, identified: false, note: None };
+        let mut read = Self { kind: String::new(), identifiers: Value::Null, purposes: None, identified: false, note: None };
         let mut fields = object(body)?;
         read.kind = text("kind", &fields.remove("kind").ok_or_else(|| Problem::field(Code::MissingField, "kind"))?, 40)?;
         read.identifiers = fields.remove("identifiers").ok_or_else(|| Problem::field(Code::MissingField, "identifiers"))?;
@@ -438,11 +446,16 @@ impl Filed {
                     let wrong = || Problem::field(Code::InvalidField, "identified").detail("must be true or false");
                     read.identified = value.as_bool().ok_or_else(wrong)?;
                 }
+                "purposes" => {
+                    let wrong = || Problem::field(Code::InvalidField, "purposes").detail("must be a list of purpose IDs");
+                    let list = value.as_array().ok_or_else(wrong)?.iter();
+                    let list: Option<Vec<String>> = list.map(|id| id.as_str().map(str::to_owned)).collect();
+                    read.purposes = Some(list.ok_or_else(wrong)?);
+                }
                 "note" => read.note = Some(text("note", &value, REASON_CHARS_MAX)?),
                 _ => {
-                    return Err(
-                        Problem::field(Code::InvalidField, "body").detail("there are kind, identifiers, identified and note")
-                    );
+                    return Err(Problem::field(Code::InvalidField, "body")
+                        .detail("there are kind, identifiers, purposes, identified and note"));
                 }
             }
         }
@@ -498,6 +511,7 @@ fn problem(error: &Error) -> Problem {
         Error::State(_) | Error::TooLate => Problem::field(Code::Conflict, "state").detail(error.to_string()),
         Error::NoReason => Problem::field(Code::MissingField, "reason").detail(error.to_string()),
         Error::NoRecipient => Problem::field(Code::InvalidField, "recipient").detail(error.to_string()),
+        Error::Purposes => Problem::field(Code::InvalidField, "purposes").detail(error.to_string()),
         Error::NoPackage => Problem::new(Code::NotFound).detail(error.to_string()),
         Error::Nobody => Problem::field(Code::MissingField, "identifiers").detail(error.to_string()),
         Error::Identifier { refusal: crate::identity::Refusal::Type, .. } => {

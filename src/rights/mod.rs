@@ -18,6 +18,7 @@ mod certificate;
 pub mod deadline;
 mod erase;
 pub mod http;
+mod object;
 mod request;
 mod restrict;
 
@@ -77,6 +78,9 @@ pub enum Error {
     /// Nobody is named.
     #[error("nobody is named")]
     Nobody,
+    /// The named purposes cannot be objected to, or nothing is objected to.
+    #[error("must name purposes that do not rest on a contract or a law, and only in an objection")]
+    Purposes,
     /// There is no package, not yet, or not any more.
     #[error("there is no package, or its time is over")]
     NoPackage,
@@ -124,6 +128,8 @@ pub struct Submission {
     pub kind: Kind,
     /// Who asks: types and values as they were given.
     pub identifiers: Vec<(String, String)>,
+    /// What an objection is about, by the purposes' IDs; `None`: everything that can be stopped.
+    pub purposes: Option<Vec<String>>,
     /// Whether it is clear that the person asks whose these are.
     pub identified: bool,
     /// Who files it.
@@ -199,13 +205,14 @@ impl Rights {
     /// [`Error::Nobody`] and [`Error::Identifier`]; then nothing was kept. Whether somebody is known makes no difference.
     pub async fn submit(&self, submission: Submission) -> Result<RequestId, Error> {
         let policy = self.deps.policy.current();
-        let Submission { kind, identifiers, identified, who, why } = submission;
+        let Submission { kind, identifiers, purposes, identified, who, why } = submission;
         if identifiers.is_empty() {
             return Err(Error::Nobody);
         }
         let at = self.deps.clock.now();
         let state = if identified { State::InReview } else { State::IdentityUnclear };
         let mut request = Request::new(kind, state, at);
+        request.purposes = object::purposes(&policy, kind, purposes)?;
         for (kind, value) in identifiers {
             let read = identity::parse(&policy, &self.deps.vault, &kind, &value);
             let read = read.map_err(|refusal| Error::Identifier { kind: kind.clone(), refusal })?;
@@ -357,6 +364,7 @@ impl Rights {
         for (id, request) in self.list(Some(State::Running))? {
             let done = match request.kind {
                 Kind::Erasure => self.erase_and_tell(id).await.map(|next| due = due.into_iter().chain(next).min()),
+                Kind::Objection => self.object(id).await,
                 Kind::Restriction => self.restrict(id).await,
                 Kind::Access | Kind::Portability => self.make_available(id).await,
             };
@@ -389,6 +397,19 @@ impl Rights {
             }
         }
         Ok(gone)
+    }
+
+    /// How many requests are not over, and how many of them are late.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn open_and_late(&self) -> Result<(u64, u64), Error> {
+        let (calendar, now) = (self.calendar(), self.deps.clock.now());
+        let open: Vec<Request> = self.list(None)?.into_iter().map(|(_, r)| r).filter(|r| !r.state.is_over()).collect();
+        // A restriction in force was answered when it began.
+        let waits = |request: &&Request| request.kind != Kind::Restriction || request.state != State::Running;
+        let late = open.iter().filter(waits).filter(|r| calendar.days_left(&r.course(), now).is_some_and(|days| days < 0));
+        Ok((open.len() as u64, late.count() as u64))
     }
 
     /// The calendar by which deadlines are counted.

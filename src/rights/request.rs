@@ -59,6 +59,8 @@ pub enum Kind {
     Access,
     /// That everything is only stored, until it is lifted (Art. 18).
     Restriction,
+    /// That purposes which do not rest on a contract or a law are stopped (Art. 21).
+    Objection,
     /// To get what the person gave or caused, to take it elsewhere (Art. 20).
     Portability,
 }
@@ -70,6 +72,7 @@ impl Kind {
         match text {
             "erasure" => Some(Self::Erasure),
             "access" => Some(Self::Access),
+            "objection" => Some(Self::Objection),
             "restriction" => Some(Self::Restriction),
             "portability" => Some(Self::Portability),
             _ => None,
@@ -242,6 +245,9 @@ pub struct Request {
     /// Whether a restriction is to end.
     #[serde(default)]
     pub lifted: bool,
+    /// What an objection is about, by the purposes' IDs.
+    #[serde(default)]
+    pub purposes: Vec<String>,
 }
 
 impl Request {
@@ -264,6 +270,7 @@ impl Request {
             certificate: None,
             available_until: None,
             lifted: false,
+            purposes: Vec::new(),
         }
     }
 

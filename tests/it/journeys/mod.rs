@@ -1,4 +1,5 @@
 //! What people do from beginning to end, one story a file.
 
 mod access;
+mod objection;
 mod restriction;

@@ -1,0 +1,57 @@
+//! Objection (GDPR Art. 21): purposes that do not rest on a contract or a law are stopped, as if the person had denied them.
+
+use super::request::{Kind, RequestId, State};
+use super::{Error, Rights};
+use crate::consent::{Method, Order};
+use crate::identity;
+use crate::policy::{LegalBasis, Policy};
+
+/// What an objection is about: the named purposes, or all that can be stopped.
+pub(super) fn purposes(policy: &Policy, kind: Kind, named: Option<Vec<String>>) -> Result<Vec<String>, Error> {
+    let stops = |id: &String| {
+        let purpose = policy.purpose(id).and_then(|index| policy.purposes.get(index));
+        matches!(purpose.map(|p| p.basis), Some(LegalBasis::Consent | LegalBasis::LegitimateInterest))
+    };
+    match (kind, named) {
+        (Kind::Objection, Some(named)) if !named.is_empty() && named.iter().all(stops) => Ok(named),
+        (Kind::Objection, None) => Ok(policy.purposes.iter().map(|purpose| purpose.id.clone()).filter(stops).collect()),
+        (_, None) => Ok(Vec::new()),
+        (_, Some(_)) => Err(Error::Purposes),
+    }
+}
+
+impl Rights {
+    /// Does what an approved objection asks for. What was on the wire has arrived or failed when it is noted.
+    pub(super) async fn object(&self, id: RequestId) -> Result<(), Error> {
+        let _turn = self.turn.lock().await;
+        let mut request = self.get(id)?;
+        if request.state != State::Running {
+            return Ok(());
+        }
+        let (policy, at) = (self.deps.policy.current(), self.deps.clock.now());
+        let mut identifiers = Vec::with_capacity(request.identifiers.len());
+        for (kind, value) in &request.identifiers {
+            let read = identity::parse(&policy, &self.deps.vault, kind, value);
+            identifiers.push(read.map_err(|refusal| Error::Identifier { kind: kind.clone(), refusal })?);
+        }
+        let decisions = request.purposes.iter().filter_map(|id| Some((policy.purpose(id)?, false))).collect();
+        let order = Order {
+            identifiers,
+            decisions,
+            notice: None,
+            language: None,
+            method: Method::Request,
+            // It came through no source.
+            source: usize::MAX,
+            actor: Some(id.to_string()),
+            at,
+            policy,
+            mark: None,
+        };
+        self.deps.consents.record(order).await?;
+        self.deps.forwarder.fence().await;
+        request.close(State::Done);
+        request.note(at, "gateway", "objected", None);
+        self.save(id, &request).await
+    }
+}
