@@ -92,8 +92,16 @@ pub async fn record(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
     let source = recorder(&req, &app, &body, &policy).await?;
     let order = order(&app, &policy, source, body)?;
     // A task of its own: what has begun is finished even if the client hangs up.
-    let consents = Arc::clone(&app.consents);
-    let recorded = actix_web::rt::spawn(async move { consents.record(order).await }).await;
+    let (consents, forwarder) = (Arc::clone(&app.consents), Arc::clone(&app.forwarder));
+    let recorded = actix_web::rt::spawn(async move {
+        let recorded = consents.record(order).await?;
+        // What relied on a grant that is withdrawn now, and is on the wire, arrives or fails before this is acknowledged.
+        if recorded.withdraws() {
+            forwarder.fence().await;
+        }
+        Ok(recorded)
+    })
+    .await;
     let recorded = recorded.map_err(|_gone| Problem::new(Code::Unavailable))?.map_err(problem)?;
     Ok(HttpResponse::Created().json(answer_of(&recorded.decision, &policy)))
 }

@@ -124,6 +124,14 @@ pub struct Recorded {
     pub decision: Decision,
 }
 
+impl Recorded {
+    /// Whether a grant ended: something that relied on it may be on its way.
+    #[must_use]
+    pub fn withdraws(&self) -> bool {
+        self.decision.states.values().any(|state| *state == State::Withdrawn)
+    }
+}
+
 /// What stands for one purpose: the state, since when, and when a grant ends.
 pub type Standpoint = (State, Millis, Option<Millis>);
 

@@ -103,6 +103,8 @@ struct Worker {
     failures: u32,
     /// How many events the last window had.
     taken: usize,
+    /// The last fence that was passed when the step began.
+    passed: u64,
 }
 
 /// The thread of a worker.
@@ -157,6 +159,7 @@ impl Worker {
             pause: None,
             failures: 0,
             taken: 0,
+            passed: 0,
             core,
             id,
             control,
@@ -182,7 +185,8 @@ impl Worker {
         loop {
             let asked = self.control.asked.load(Ordering::SeqCst);
             // Nothing is under way here: what the last step decided is settled.
-            pass.send_replace(self.control.fence.load(Ordering::SeqCst));
+            self.passed = self.control.fence.load(Ordering::SeqCst);
+            pass.send_replace(self.passed);
             newest.mark_unchanged();
             if *self.stop.borrow() {
                 self.save().await;
@@ -362,8 +366,8 @@ impl Worker {
             return Ok(Next::Nothing);
         }
         self.taken = pending.len();
-        let stop = &self.stop;
-        let Sent { mut ran, batch, staged, memo } = bulk::send(&core, target, sink, &pending, &|| *stop.borrow()).await?;
+        let cut_short = self.cut_short();
+        let Sent { mut ran, batch, staged, memo } = bulk::send(&core, target, sink, &pending, &cut_short).await?;
         if ran.alive {
             self.rise();
         }
@@ -382,6 +386,12 @@ impl Worker {
             (None, Some(reason)) => Ok(Next::Down(reason, ran.wait)),
             (None, None) => Ok(Next::Worked),
         }
+    }
+
+    /// Whether a step should end as soon as what is on the wire is settled: the end is near, or somebody waits at a fence.
+    fn cut_short(&self) -> impl Fn() -> bool + use<> {
+        let (stop, control, passed) = (self.stop.clone(), Arc::clone(&self.control), self.passed);
+        move || *stop.borrow() || control.fence.load(Ordering::SeqCst) != passed
     }
 
     /// Stores how far the destination is, and what changed; memory learns it when it is durable.

@@ -43,6 +43,8 @@ pub struct Answer {
     pub duplicates: usize,
     /// Events that were not in order: index, and why.
     pub rejected: Vec<(usize, Rejected)>,
+    /// Whether a decision among them ended a grant.
+    pub withdrew: bool,
 }
 
 /// Why a request's events could not be taken. Nothing was kept of those that were not answered for.
@@ -175,9 +177,12 @@ impl Intake {
         for (index, event) in good {
             if consent_object::is_preference_update(&event) {
                 self.keep_all(sender, &mut stretch, &mut answer).await?;
-                if let Err(rejected) = self.record_decisions(sender, &event).await? {
-                    answer.rejected.push((index, rejected));
-                    continue;
+                match self.record_decisions(sender, &event).await? {
+                    Ok(withdrew) => answer.withdrew |= withdrew,
+                    Err(rejected) => {
+                        answer.rejected.push((index, rejected));
+                        continue;
+                    }
                 }
             }
             stretch.push(event);
@@ -207,25 +212,25 @@ impl Intake {
     }
 
     /// Records what a consent banner reports by an event, if the source is trusted with it. From others it changes nothing.
-    /// A repetition of the message is not recorded again: it would undo what was decided since.
-    async fn record_decisions(&self, sender: Sender<'_>, event: &Event<'_>) -> Result<Result<(), Rejected>, Error> {
+    /// A repetition of the message is not recorded again: it would undo what was decided since. Says whether a grant ended.
+    async fn record_decisions(&self, sender: Sender<'_>, event: &Event<'_>) -> Result<Result<bool, Rejected>, Error> {
         let Sender { policy, source, received_at } = sender;
         if !policy.sources.get(source).is_some_and(|s| s.trusted_consent_events) {
-            return Ok(Ok(()));
+            return Ok(Ok(false));
         }
         let decisions = match consent_object::preference_update(event, policy) {
-            None => return Ok(Ok(())),
+            None => return Ok(Ok(false)),
             Some(Err(rejected)) => return Ok(Err(rejected)),
             Some(Ok(decisions)) => decisions,
         };
         let identifiers = identity::extract(event, policy, &self.vault).identifiers;
         if decisions.is_empty() || identifiers.is_empty() {
-            return Ok(Ok(()));
+            return Ok(Ok(false));
         }
         let key = self.decision_key(sender, event);
         loop {
             match self.dedupe.claim(key) {
-                Claim::Seen => return Ok(Ok(())),
+                Claim::Seen => return Ok(Ok(false)),
                 Claim::Busy => self.dedupe.changed(key).await,
                 Claim::Ours => break,
             }
@@ -250,7 +255,7 @@ impl Intake {
             outcome
         });
         match task.await {
-            Ok(Ok(_)) => Ok(Ok(())),
+            Ok(Ok(recorded)) => Ok(Ok(recorded.withdraws())),
             Ok(Err(error)) => Err(error.into()),
             Err(_ended) => Err(store::Error::Closed.into()),
         }

@@ -197,9 +197,9 @@ impl Worker {
             Sink::Profile => Some(core.profiles.turn().await),
             Sink::Files(_) | Sink::Webhook(_) => None,
         };
-        let stop = self.stop.clone();
+        let cut_short = self.cut_short();
         let items: Vec<(usize, &Item)> = rows.iter().enumerate().map(|(n, (_, item))| (n, item)).collect();
-        let Sent { mut ran, batch, staged, memo } = bulk::send(&core, target, sink, &items, &|| *stop.borrow()).await?;
+        let Sent { mut ran, batch, staged, memo } = bulk::send(&core, target, sink, &items, &cut_short).await?;
         let mut changes = Changes { batch, memo, ..Changes::default() };
         let moved = self.digest_parked(&ran, rows, target, &mut changes);
         let positions = self.settle(target.policy, changes).await?;

@@ -55,7 +55,7 @@ pub(crate) struct Gateway {
     child: Option<Child>,
     address: SocketAddr,
     /// Everything that was ever answered with an error.
-    errors: std::cell::RefCell<String>,
+    errors: std::sync::Mutex<String>,
 }
 
 impl Gateway {
@@ -72,7 +72,7 @@ impl Gateway {
             policies: policies.to_path_buf(),
             child: None,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            errors: std::cell::RefCell::default(),
+            errors: std::sync::Mutex::default(),
         };
         gateway.run();
         gateway
@@ -186,7 +186,7 @@ impl Gateway {
         let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
         let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { unchunk(body) } else { body.to_owned() };
         if status >= 400 {
-            self.errors.borrow_mut().push_str(&body);
+            self.errors.lock().unwrap().push_str(&body);
         }
         Answer { status, headers: head.to_owned(), text: body }
     }
@@ -250,7 +250,7 @@ impl Gateway {
         }
         let mut files = Vec::new();
         walk(self.folder.path(), &mut files);
-        files.push((PathBuf::from("error bodies"), self.errors.borrow().clone().into_bytes()));
+        files.push((PathBuf::from("error bodies"), self.errors.lock().unwrap().clone().into_bytes()));
         files
     }
 

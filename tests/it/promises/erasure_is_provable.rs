@@ -314,7 +314,7 @@ fn what_contradicts_a_requests_state_or_names_nothing_changes_nothing() {
 }
 
 /// The shipped policy with a partner who is there, and who wants to be told of erasures.
-fn policy_with(hook: &Hook) -> tempfile::TempDir {
+pub(super) fn policy_with(hook: &Hook) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy(&project().join("policies"), folder.path());
     let path = folder.path().join("destinations.toml");

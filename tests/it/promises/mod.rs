@@ -7,3 +7,4 @@ mod erasure_is_provable;
 mod fail_closed;
 mod no_plain_identifier;
 mod pseudonyms_do_not_join;
+mod withdrawal_is_immediate;
