@@ -49,6 +49,12 @@ impl Hook {
     }
 }
 
+/// A recipient needs a while before it has understood what it got: what is on the wire is so for a time that can be seen.
+#[expect(clippy::disallowed_methods, reason = "this plays a slow recipient; nobody waits for it to be over")]
+fn take_time() {
+    std::thread::sleep(std::time::Duration::from_millis(15));
+}
+
 fn answer(mut stream: &TcpStream, status: &AtomicU16, calls: &Mutex<Vec<Call>>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
@@ -63,6 +69,7 @@ fn answer(mut stream: &TcpStream, status: &AtomicU16, calls: &Mutex<Vec<Call>>) 
     }
     let mut body = vec![0; headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
+    take_time();
     let status = status.load(Ordering::SeqCst);
     calls.lock().unwrap().push(Call { path, headers, body, status });
     write!(stream, "HTTP/1.1 {status} Answer\r\nContent-Length: 0\r\n\r\n").ok()
