@@ -88,3 +88,14 @@ pub struct Folders {
     #[arg(long, env = "PFORTE_POLICIES", default_value = "policies")]
     pub policies: PathBuf,
 }
+
+/// Where a command finds the keys of a gateway, and what they belong to.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Keyring {
+    /// The folder for everything that is stored
+    #[arg(long, env = "PFORTE_DATA", default_value = "data")]
+    pub data: PathBuf,
+    /// The folder for key material
+    #[arg(long, env = "PFORTE_KEYS", default_value = "keys")]
+    pub keys: PathBuf,
+}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::clock::Chance;
-use crate::config::MasterKey;
+use crate::config::{Keyring, MasterKey};
 use crate::store::{Options, Store};
 use crate::vault::{self, Master};
 
@@ -38,23 +38,13 @@ enum Which {
         #[arg(long, group = "new")]
         new_command: Option<String>,
         #[command(flatten)]
-        folders: Places,
+        folders: Keyring,
     },
     /// The key that signs certificates; earlier public keys stay in /.well-known/jwks.json
     Signing {
         #[command(flatten)]
-        folders: Places,
+        folders: Keyring,
     },
-}
-
-#[derive(clap::Args)]
-struct Places {
-    /// The folder for everything that is stored
-    #[arg(long, env = "PFORTE_DATA", default_value = "data")]
-    data: PathBuf,
-    /// The folder for key material
-    #[arg(long, env = "PFORTE_KEYS", default_value = "keys")]
-    keys: PathBuf,
 }
 
 /// Runs the command.
@@ -86,7 +76,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(folders: &Places) -> anyhow::Result<Store> {
+fn open(folders: &Keyring) -> anyhow::Result<Store> {
     anyhow::ensure!(folders.data.is_dir(), "there is no data folder at {}", folders.data.display());
     Ok(Store::open(&folders.data, &Options::default())?)
 }
