@@ -53,7 +53,7 @@ macro_rules! calls {
         ///
         /// # Errors
         /// The refusal, when nothing was kept.
-        #[utoipa::path(post, path = $path, tag = "events", security(("write_key" = []), ("secret_key" = [])),
+        #[utoipa::path(post, path = $path, tag = "events", security(("write_key" = []), ("secret_key" = ["events:write"])),
             request_body(content = Value, content_type = "application/json", description = "One flat event."),
             responses((status = 200, description = "Taken, and durable.", body = Taken<'static>),
                 (status = 400), (status = 401), (status = 403), (status = 413), (status = 415), (status = 422), (status = 429)))]
@@ -85,7 +85,7 @@ calls! {
 ///
 /// # Errors
 /// The refusal, when nothing was kept.
-#[utoipa::path(post, path = "/v1/batch", tag = "events", security(("write_key" = []), ("secret_key" = [])),
+#[utoipa::path(post, path = "/v1/batch", tag = "events", security(("write_key" = []), ("secret_key" = ["events:write"])),
     params(("X-Strict-Mode" = Option<String>, Header, description = "`1`: all or nothing.")),
     request_body(content = Value, content_type = "application/json", description = "`{\"batch\": […]}`, plain or gzipped."),
     responses((status = 200, description = "Taken, and durable; refused events are listed.", body = Taken<'static>),
