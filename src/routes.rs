@@ -49,7 +49,7 @@ fn systems(cfg: &mut ServiceConfig) {
                 .route("", get().to(rights::http::list))
                 .route("/{id}", get().to(rights::http::show))
                 .route("/{id}/certificate", get().to(rights::http::certificate))
-                .route("/{id}/package", get().to(rights::http::package))
+                .route("/{id}/package", get().to(rights::http::package::package))
                 .route("/{id}/{step}", post().to(rights::http::act)),
         );
 }

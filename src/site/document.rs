@@ -40,7 +40,7 @@ use crate::{consent, error, forward, intake, profile, rights, site, telemetry};
         rights::http::show,
         rights::http::act,
         rights::http::certificate,
-        rights::http::package,
+        rights::http::package::package,
         rights::http::jwks,
         forward::http::list,
         forward::http::replay,

@@ -1,0 +1,138 @@
+//! Requests, as they are answered.
+
+use serde::Serialize;
+
+use super::super::{Fate, Ground, Kind, Request, RequestId, State};
+use crate::app::App;
+use crate::clock::{Millis, rfc3339};
+
+/// A request, as it is answered.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestAnswer {
+    /// Names it.
+    #[schema(example = "req_…")]
+    id: String,
+    /// What is asked for.
+    kind: Kind,
+    /// Where it is.
+    state: State,
+    /// When it came.
+    received_at: String,
+    /// The last day for the answer; none while it is unclear who asks, and when it is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<String>,
+    /// How many days are left, negative when it is late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    days_left: Option<i32>,
+    /// Whether the deadline was extended.
+    extended: bool,
+    /// Who asks; gone when it is over.
+    #[schema(value_type = Object)]
+    identifiers: Vec<(String, String)>,
+    /// What an objection is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    purposes: Vec<String>,
+    /// How many people and devices it concerns, once it is approved.
+    concerned: usize,
+    /// How many devices and addresses are left alone because others use them as well.
+    shared_left: usize,
+    /// Who had received something.
+    recipients: Vec<RecipientAnswer>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ground: Option<Ground>,
+    /// What was done, by whom.
+    acts: Vec<ActAnswer>,
+    /// Whether there is a certificate.
+    certificate: bool,
+    /// Until when the package of an access or portability can be fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available_until: Option<String>,
+}
+
+/// Somebody who had received something.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecipientAnswer {
+    /// The destination.
+    id: String,
+    /// How many events.
+    events: u64,
+    /// When the first.
+    first_at: String,
+    /// When the latest.
+    last_at: String,
+    /// What became of it there.
+    state: Fate,
+    /// Why telling it failed, as a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Under which customer IDs it knows the person; gone when the request is over.
+    customers: Vec<String>,
+}
+
+/// Something that was done.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ActAnswer {
+    /// When.
+    at: String,
+    /// The ID of the key, `operator` or `gateway`.
+    who: String,
+    /// What.
+    what: String,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+/// All requests that were asked for.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct RequestsAnswer {
+    /// Oldest first.
+    pub(super) requests: Vec<RequestAnswer>,
+}
+
+/// A request that was taken.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct FiledAnswer {
+    /// Names it from now on.
+    #[schema(example = "req_…")]
+    pub(super) id: String,
+}
+
+impl RequestAnswer {
+    pub(super) fn of(id: RequestId, request: Request, app: &App, now: Millis) -> Self {
+        let calendar = app.rights.calendar();
+        let course = request.course();
+        let open = !request.state.is_over();
+        let recipients = request.recipients.into_iter().map(|recipient| RecipientAnswer {
+            id: recipient.id,
+            events: recipient.events,
+            first_at: rfc3339(recipient.first_at),
+            last_at: rfc3339(recipient.last_at),
+            state: recipient.fate,
+            reason: recipient.reason,
+            customers: recipient.customers,
+        });
+        let acts = request.acts.into_iter();
+        Self {
+            id: id.to_string(),
+            kind: request.kind,
+            state: request.state,
+            received_at: rfc3339(request.received_at),
+            due: open.then(|| calendar.due(&course)).flatten().map(|due| due.to_string()),
+            days_left: open.then(|| calendar.days_left(&course, now)).flatten(),
+            extended: request.extended,
+            identifiers: request.identifiers,
+            purposes: request.purposes,
+            concerned: request.subject_count,
+            shared_left: request.shared_devices,
+            recipients: recipients.collect(),
+            ground: request.ground,
+            acts: acts.map(|act| ActAnswer { at: rfc3339(act.at), who: act.who, what: act.what, why: act.why }).collect(),
+            certificate: request.certificate.is_some(),
+            available_until: request.available_until.map(rfc3339),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What is posted, read field by field so that an error can name the field.
+
+use serde_json::{Map, Value};
+
+use super::super::Ground;
+use crate::error::{Code, Problem};
+use crate::limit::IDENTIFIERS_MAX;
+
+/// The longest reason, in characters.
+const REASON_CHARS_MAX: usize = 2_000;
+
+/// What `POST /v1/requests` takes.
+#[derive(Debug, utoipa::ToSchema)]
+#[schema(as = RightsRequest)]
+pub struct Filed {
+    /// What is asked for: `erasure`, `access`, `portability`, `restriction`, `objection`.
+    #[schema(example = "erasure")]
+    pub(super) kind: String,
+    /// Who asks: identifier types of the policy, and their values.
+    #[schema(value_type = Object, example = json!({"email": "erika@example.org"}))]
+    pub(super) identifiers: Value,
+    /// What an objection is about: purposes of the policy that do not rest on a contract or a law; all of them if it is left out.
+    pub(super) purposes: Option<Vec<String>>,
+    /// Whether it is clear that the person asks whose these are. If not, the deadline rests until it is.
+    #[schema(default = false)]
+    pub(super) identified: bool,
+    /// What whoever files it says about it.
+    pub(super) note: Option<String>,
+}
+
+/// What `POST /v1/requests/{id}/{step}` takes.
+#[derive(Debug, Default, utoipa::ToSchema)]
+#[schema(as = RightsStep)]
+pub struct Order {
+    /// Why; for the person and the authority. Needed to refuse, to extend and to lift.
+    pub(super) reason: Option<String>,
+    /// To refuse: the ground that the law knows.
+    pub(super) ground: Option<Ground>,
+    /// To confirm: the recipient that did its part.
+    pub(super) recipient: Option<String>,
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    let value: Value = serde_json::from_slice(body).map_err(|_unreadable| Problem::new(Code::InvalidJson))?;
+    if let Value::Object(fields) = value {
+        Ok(fields)
+    } else {
+        Err(Problem::new(Code::InvalidJson).detail("the body must be a JSON object"))
+    }
+}
+
+fn text(field: &str, value: &Value, chars_max: usize) -> Result<String, Problem> {
+    let wrong = |words: String| Problem::field(Code::InvalidField, field).detail(words);
+    let text = value.as_str().ok_or_else(|| wrong(String::from("must be text")))?;
+    if text.chars().count() > chars_max {
+        return Err(wrong(format!("must have at most {chars_max} characters")));
+    }
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+        return Err(wrong(String::from("holds a control character")));
+    }
+    Ok(text.to_owned())
+}
+
+impl Filed {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let mut read = Self { kind: String::new(), identifiers: Value::Null, purposes: None, identified: false, note: None };
+        let mut fields = object(body)?;
+        read.kind = text("kind", &fields.remove("kind").ok_or_else(|| Problem::field(Code::MissingField, "kind"))?, 40)?;
+        read.identifiers = fields.remove("identifiers").ok_or_else(|| Problem::field(Code::MissingField, "identifiers"))?;
+        for (name, value) in fields {
+            match name.as_str() {
+                "identified" => {
+                    let wrong = || Problem::field(Code::InvalidField, "identified").detail("must be true or false");
+                    read.identified = value.as_bool().ok_or_else(wrong)?;
+                }
+                "purposes" => {
+                    let wrong = || Problem::field(Code::InvalidField, "purposes").detail("must be a list of purpose IDs");
+                    let list = value.as_array().ok_or_else(wrong)?.iter();
+                    let list: Option<Vec<String>> = list.map(|id| id.as_str().map(str::to_owned)).collect();
+                    read.purposes = Some(list.ok_or_else(wrong)?);
+                }
+                "note" => read.note = Some(text("note", &value, REASON_CHARS_MAX)?),
+                _ => {
+                    return Err(Problem::field(Code::InvalidField, "body")
+                        .detail("there are kind, identifiers, purposes, identified and note"));
+                }
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// The identifiers of an object: type to value, or to several values.
+pub(super) fn named(identifiers: &Value) -> Result<Vec<(String, String)>, Problem> {
+    let wrong = |field: String| Problem::field(Code::InvalidField, field).detail("must be text, or a list of texts");
+    let Value::Object(fields) = identifiers else {
+        return Err(Problem::field(Code::InvalidField, "identifiers").detail("must be an object: type to value"));
+    };
+    let mut all = Vec::new();
+    for (kind, value) in fields {
+        let values = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+        for value in values {
+            let value = value.as_str().ok_or_else(|| wrong(String::from("identifiers")))?;
+            all.push((kind.clone(), value.to_owned()));
+        }
+    }
+    if all.len() > IDENTIFIERS_MAX {
+        let words = format!("must name at most {IDENTIFIERS_MAX}");
+        return Err(Problem::field(Code::InvalidField, "identifiers").detail(words));
+    }
+    Ok(all)
+}
+
+impl Order {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let mut read = Self::default();
+        if body.is_empty() {
+            return Ok(read);
+        }
+        for (name, value) in object(body)? {
+            match name.as_str() {
+                "reason" => read.reason = Some(text("reason", &value, REASON_CHARS_MAX)?),
+                "ground" => {
+                    let wrong = || Problem::field(Code::InvalidField, "ground").detail("see docs/rights.md for the grounds");
+                    read.ground = Some(value.as_str().and_then(Ground::parse).ok_or_else(wrong)?);
+                }
+                "recipient" => read.recipient = Some(text("recipient", &value, 100)?),
+                _ => return Err(Problem::field(Code::InvalidField, "body").detail("there are reason, ground and recipient")),
+            }
+        }
+        Ok(read)
+    }
+}
