@@ -12,13 +12,14 @@ pub mod operator;
 mod tests;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use ipnet::IpNet;
 
 pub use keys::{Keys, Record};
 pub use operator::Operator;
@@ -242,9 +243,30 @@ pub fn throttle_source(req: &HttpRequest, app: &App, policy: &Policy, source: us
 /// # Errors
 /// `too_many_requests`.
 pub fn throttle(req: &HttpRequest, app: &App, class: Class, per_s: u32) -> Result<(), Problem> {
+    app.limiter
+        .allow(class, per_s, client(req, &app.config.trusted_proxies))
+        .map_err(|seconds| Problem::new(Code::TooManyRequests).retry_after(seconds))
+}
+
+/// Whose request this is, by address: who connected, or, if that is a proxy of ours, the last address of `X-Forwarded-For` that is
+/// none. What stands before that was written by the client and may be anything.
+fn client(req: &HttpRequest, proxies: &[IpNet]) -> IpAddr {
     // A peer without an address is a test or a Unix socket: one client.
-    let address = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    app.limiter.allow(class, per_s, address).map_err(|seconds| Problem::new(Code::TooManyRequests).retry_after(seconds))
+    let mut client = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let hops: Vec<&str> =
+        req.headers().get_all("x-forwarded-for").flat_map(|line| line.to_str().unwrap_or_default().split(',')).collect();
+    for hop in hops.iter().rev() {
+        let ours = proxies.iter().any(|network| network.contains(&client.to_canonical()));
+        let Some(before) = ours.then(|| address(hop.trim())).flatten() else { break };
+        client = before;
+    }
+    client
+}
+
+/// An address as proxies write it; some add the port.
+fn address(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|full| full.ip()))
 }
 
 fn authorization<'a>(req: &'a HttpRequest, scheme: &str) -> Option<&'a str> {

@@ -1,7 +1,9 @@
 //! How a gateway is started: options, each also an environment variable. The only file that reads the environment.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+
+use ipnet::IpNet;
 
 use crate::vault::{Digits, Master};
 
@@ -32,9 +34,18 @@ pub struct Config {
     /// Memory for the store's cache, in MiB
     #[arg(long, env = "PFORTE_CACHE_MIB", default_value_t = 256)]
     pub cache_mib: u64,
+    /// Proxies in front whose `X-Forwarded-For` is believed, as addresses or networks, separated by commas
+    #[arg(long, env = "PFORTE_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
     /// Where the master key comes from
     #[command(flatten)]
     pub master: MasterKey,
+}
+
+/// A network, or an address on its own.
+fn network(text: &str) -> Result<IpNet, String> {
+    let alone = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_no_network| alone()).map_err(|_no_address| String::from("write 10.0.0.0/8, 127.0.0.1 or fd00::/8"))
 }
 
 /// Where the master key comes from; by default `master.key` in the key folder.

@@ -113,6 +113,34 @@ fn a_browser_sends_only_from_the_origins_of_its_source() {
 }
 
 #[test]
+fn a_client_is_who_connected_or_whom_a_proxy_of_ours_names() {
+    let proxies: Vec<IpNet> = ["10.0.0.0/8", "::1/128"].iter().map(|text| text.parse().unwrap()).collect();
+    let seen = |peer: &str, lines: &[&str], proxies: &[IpNet]| {
+        let mut request = TestRequest::get().peer_addr(peer.parse().unwrap());
+        for line in lines {
+            request = request.append_header(("X-Forwarded-For", *line));
+        }
+        client(&request.to_http_request(), proxies).to_string()
+    };
+    for (peer, lines, expected) in [
+        ("203.0.113.9:1", &["198.51.100.1"][..], "203.0.113.9"), // a stranger may write what it likes
+        ("10.1.1.1:1", &[], "10.1.1.1"),
+        ("10.1.1.1:1", &["198.51.100.1"], "198.51.100.1"),
+        ("10.1.1.1:1", &["192.0.2.66, 198.51.100.1"], "198.51.100.1"), // the client began the list itself
+        ("10.1.1.1:1", &["192.0.2.66", "198.51.100.1, 10.2.2.2"], "198.51.100.1"),
+        ("10.1.1.1:1", &["198.51.100.1:4711"], "198.51.100.1"),
+        ("[::1]:1", &["[2001:db8::7]:443"], "2001:db8::7"),
+        ("[::ffff:10.1.1.1]:1", &["[2001:db8::7]"], "2001:db8::7"),
+        ("10.1.1.1:1", &["unknown"], "10.1.1.1"),
+        ("10.1.1.1:1", &["198.51.100.1, ,10.2.2.2"], "10.2.2.2"),
+        ("10.1.1.1:1", &["10.9.9.9"], "10.9.9.9"), // from inside
+    ] {
+        assert_eq!(seen(peer, lines, &proxies), expected, "{peer} {lines:?}");
+    }
+    assert_eq!(seen("10.1.1.1:1", &["198.51.100.1"], &[]), "10.1.1.1", "nobody is believed unless it was said");
+}
+
+#[test]
 fn scopes_read_back_as_they_are_written() {
     for scope in Scope::ALL {
         assert_eq!(scope.as_str().parse(), Ok(scope));

@@ -52,6 +52,8 @@ impl Answer {
 pub(crate) struct Gateway {
     folder: tempfile::TempDir,
     policies: PathBuf,
+    /// Options besides the usual ones.
+    options: Vec<String>,
     child: Option<Child>,
     address: SocketAddr,
     /// Everything that was ever answered with an error.
@@ -66,10 +68,16 @@ impl Gateway {
 
     /// Starts on a policy of the test's own.
     pub(crate) fn with_policies(policies: &Path) -> Self {
+        Self::with_options(policies, &[])
+    }
+
+    /// Starts with further options of `pforte serve`.
+    pub(crate) fn with_options(policies: &Path, options: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("pforte-it").tempdir().unwrap();
         let mut gateway = Self {
             folder,
             policies: policies.to_path_buf(),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
             child: None,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             errors: std::sync::Mutex::default(),
@@ -84,6 +92,7 @@ impl Gateway {
             .current_dir(self.folder.path())
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "debug", "--policies"])
             .arg(&self.policies)
+            .args(&self.options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::from(log))

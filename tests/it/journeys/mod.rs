@@ -2,4 +2,5 @@
 
 mod access;
 mod objection;
+mod proxy;
 mod restriction;
