@@ -54,7 +54,7 @@ use crate::vault::{self, Vault};
 
 pub use count::Figures;
 pub use dead::{DeadLetter, Replayed};
-pub use notice::Told;
+pub use notice::{Message, Told};
 pub use record::Received;
 use shared::Shared;
 

@@ -1,13 +1,13 @@
-//! Telling a recipient that somebody must be erased there: a signed message, as Standard Webhooks say.
+//! Telling a recipient something about a customer of its own: a signed message, as Standard Webhooks say.
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::destinations::webhook::{self, Answered, Webhook};
 use super::{Fault, Forwarder, backoff};
 use crate::clock::{Millis, rfc3339};
-use crate::policy::{Destination, DestinationKind};
+use crate::policy::{Destination, Way};
 
 /// What came of telling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,33 +22,53 @@ pub enum Told {
     Nowhere,
 }
 
+/// What a recipient is told.
+#[derive(Clone, Debug)]
+pub struct Message<'a> {
+    /// What it is to do: `customer.erase`.
+    pub kind: &'a str,
+    /// The request of a person that it is about.
+    pub request: &'a str,
+    /// The customer, as the recipient knows them.
+    pub customer: &'a str,
+    /// What else there is to say. Nothing that the recipient may not have.
+    pub more: Map<String, Value>,
+}
+
 impl Forwarder {
-    /// Tells a destination that a customer of its own must be erased there. The same request and customer give the same
-    /// `webhook-id`, however often it is told. `failures` is how often in a row it has failed.
-    pub async fn tell_erased(&self, destination: &Destination, about: (&str, &str), failures: u32) -> Told {
-        self.try_tell(destination, about, failures).await.unwrap_or_else(|fault| {
-            tracing::warn!(destination = destination.id, %fault, "a recipient cannot be told of an erasure");
+    /// Tells a destination something about a customer of its own. The same kind, request and customer give the same `webhook-id`,
+    /// however often it is told. `failures` is how often in a row it has failed.
+    pub async fn tell(&self, destination: &Destination, message: Message<'_>, failures: u32) -> Told {
+        self.try_tell(destination, message, failures).await.unwrap_or_else(|fault| {
+            tracing::warn!(destination = destination.id, %fault, "a recipient cannot be told");
             Told::Refused(fault.code())
         })
     }
 
-    async fn try_tell(&self, destination: &Destination, (request, customer): (&str, &str), failures: u32) -> Result<Told, Fault> {
-        let DestinationKind::Webhook { erasure_url: Some(url), allow_private, timeout_ms, .. } = &destination.kind else {
-            return Ok(Told::Nowhere);
-        };
+    async fn try_tell(&self, destination: &Destination, message: Message<'_>, failures: u32) -> Result<Told, Fault> {
+        let Way::Message { url } = &destination.erasure.way else { return Ok(Told::Nowhere) };
         let core = &self.core;
         let at = core.clock.now();
-        let outlet = core.egress.outlet(url, *allow_private, Duration::from_millis(*timeout_ms))?;
+        let timeout = Duration::from_millis(destination.erasure.timeout_ms);
+        let outlet = core.egress.outlet(url, destination.erasure.allow_private, timeout)?;
         let hook = Webhook::new(outlet, &webhook::secret(&core.vault, destination)?);
-        let about = [request, "\n", &destination.id, "\n", customer].concat();
-        let delivery = format!("ers_{}", hex::encode(core.vault.mac("erasure-notice", about.as_bytes())));
-        let data = json!({"customerId": customer, "request": request});
-        let body = json!({"type": "customer.erase", "timestamp": rfc3339(at), "data": data}).to_string();
+        let Message { kind, request, customer, more: mut data } = message;
+        let about = [kind, request, &destination.id, customer].join("\n");
+        let delivery = format!("ntf_{}", hex::encode(core.vault.mac("notice", about.as_bytes())));
+        data.insert(String::from("customerId"), Value::from(customer));
+        data.insert(String::from("request"), Value::from(request));
+        let body = json!({"type": kind, "timestamp": rfc3339(at), "data": data}).to_string();
         Ok(match hook.post(delivery, body.into_bytes(), at).await {
             Answered::Taken => Told::Heard,
             Answered::Refused(reason) => Told::Refused(reason),
-            Answered::Failed(reason) => Told::Later(reason, at + backoff::pause_ms(failures + 1, core.draw())),
+            Answered::Failed(reason) => Told::Later(reason, self.later(failures)),
             Answered::Wait(until) => Told::Later("asked_to_wait", until),
         })
+    }
+
+    /// When to try again what has failed so often in a row.
+    #[must_use]
+    pub fn later(&self, failures: u32) -> Millis {
+        self.core.clock.now() + backoff::pause_ms(failures.saturating_add(1), self.core.draw())
     }
 }

@@ -6,6 +6,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use toml::Spanned;
 
+use super::erasure;
 use super::model::{
     Destination, DestinationKind, IdentifierForm, IdentifierType, LegalBasis, Notice, NoticeText, Policy, Purpose, Purposes,
     Route, Source, Texts,
@@ -119,8 +120,7 @@ fn destination(raw: &RawDestination, purposes: Purposes) -> Destination {
         RawKind::Profile => DestinationKind::Profile,
         RawKind::File => DestinationKind::File { path: text(&raw.path).unwrap_or_else(|| String::from("out")) },
         RawKind::Webhook => {
-            let (url, erasure_url) = (text(&raw.url), text(&raw.erasure_url));
-            DestinationKind::Webhook { url, erasure_url, allow_private: raw.allow_private, timeout_ms: raw.timeout_ms }
+            DestinationKind::Webhook { url: text(&raw.url), allow_private: raw.allow_private, timeout_ms: raw.timeout_ms }
         }
     };
     Destination {
@@ -134,6 +134,7 @@ fn destination(raw: &RawDestination, purposes: Purposes) -> Destination {
         phone: form(raw.phone.as_ref()),
         truncated_ip: raw.truncated_ip,
         retry_days: raw.retry_days,
+        erasure: erasure::compile(raw),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Spanned;
 
+use super::erasure;
 use super::finding::Findings;
 use super::model::{LegalBasis, PURPOSES_MAX, Texts};
 use super::raw::{Parsed, PurposesFile, Raw, RawDestination, RawForm, RawKind, Text};
@@ -278,6 +279,7 @@ fn destinations(raw: &Raw, findings: &mut Findings) {
             }
         }
         kind(from, destination, findings);
+        erasure::lint(from, destination, findings);
         forms(raw, destination, findings);
         let id = destination.id.as_ref().as_str();
         if let Some(other) = tags.insert(crc32fast::hash(id.as_bytes()), id).filter(|o| *o != id) {
@@ -321,11 +323,7 @@ fn kind(from: &Text, destination: &RawDestination, findings: &mut Findings) {
             ("`url` belongs to kind webhook, and only there", "add or remove it; an empty url switches it off"),
         );
     }
-    if let Some(url) = destination.erasure_url.as_ref().filter(|_| !webhook) {
-        let words = ("`erasure_url` belongs to kind webhook", "remove it; a person sees to what must be erased elsewhere");
-        findings.error(from, url.span(), "kind", words);
-    }
-    for url in [&destination.url, &destination.erasure_url].into_iter().flatten().filter(|u| !u.as_ref().is_empty()) {
+    for url in destination.url.iter().chain(erasure::urls(destination)).filter(|u| !u.as_ref().is_empty()) {
         let secure = url.as_ref().starts_with("https://");
         let inside = destination.allow_private && url.as_ref().starts_with("http://");
         if !(secure || inside) {
@@ -333,7 +331,7 @@ fn kind(from: &Text, destination: &RawDestination, findings: &mut Findings) {
                 from,
                 url.span(),
                 "url",
-                ("events leave over https only", "use https://, or allow_private = true for a service on this machine"),
+                ("nothing leaves but over https", "use https://, or allow_private = true for a service on this machine"),
             );
         }
     }

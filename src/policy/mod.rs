@@ -5,6 +5,7 @@
 
 pub mod cases;
 mod compile;
+mod erasure;
 mod finding;
 mod handle;
 mod lint;
@@ -14,6 +15,7 @@ mod raw;
 #[cfg(test)]
 mod tests;
 
+pub use erasure::{Erasure, Way};
 pub use finding::{Finding, Severity};
 pub use handle::Handle;
 pub use load::{examine, load, load_after};

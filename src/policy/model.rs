@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::erasure::Erasure;
+
 /// A set of purposes, one bit each. Bit `i` is `Policy::purposes[i]`. It holds only inside one policy version: what is stored
 /// names purposes by their ID.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -206,8 +208,6 @@ pub enum DestinationKind {
     Webhook {
         /// Where to; `None` switches the destination off.
         url: Option<String>,
-        /// Where to tell that somebody must be erased there; `None`: a person of the company sees to it.
-        erasure_url: Option<String>,
         /// Whether loopback and private addresses may be called.
         allow_private: bool,
         /// How long one call may take.
@@ -277,6 +277,8 @@ pub struct Destination {
     pub truncated_ip: bool,
     /// After so many days of failure an event becomes a dead letter.
     pub retry_days: u32,
+    /// How it is told that somebody must be erased there.
+    pub erasure: Erasure,
 }
 
 impl Destination {

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::erasure::RawErasure;
 use super::model::{Controller, IdentifierKind, LegalBasis, PartnerProfile, SourceKind, Texts};
 
 /// `controller.toml`
@@ -111,7 +112,9 @@ pub(super) struct RawDestination {
     pub(super) kind: Spanned<RawKind>,
     pub(super) path: Option<Spanned<String>>,
     pub(super) url: Option<Spanned<String>>,
+    /// Short for a table `erasure` of kind `message`.
     pub(super) erasure_url: Option<Spanned<String>>,
+    pub(super) erasure: Option<RawErasure>,
     #[serde(default)]
     pub(super) allow_private: bool,
     #[serde(default = "timeout")]

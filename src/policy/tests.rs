@@ -76,6 +76,7 @@ const BROKEN: &[(&str, &str, &str, &str, usize)] = &[
     ("sources.toml", "rate_per_s = 50000", "rate_per_s = 0", "rate", 14),
     ("destinations.toml", "purposes = [\"personalization\"]", "purposes = []", "purposes", 8),
     ("destinations.toml", "purposes = [\"personalization\"]", "purposes = [\"fun\"]", "reference", 8),
+    ("destinations.toml", "domain = \"archive\"", "erasure_url = \"https://a.example/\"\ndomain = \"archive\"", "erasure", 18),
     ("destinations.toml", "domain = \"shop\"", "domain = \"Shop 1\"", "domain", 7),
     ("destinations.toml", "\"context.locale\"", "\"userId\"", "field", 9),
     ("destinations.toml", "path = \"out\"", "", "kind", 16),
@@ -198,4 +199,59 @@ proptest! {
         let (policy, findings) = examine(folder.path(), &[]);
         prop_assert_eq!(policy.is_none(), findings.iter().any(|f| f.severity == Severity::Error));
     }
+}
+
+/// The partner of the shipped policy with a table of its own, and what it comes to.
+fn told(table: &str) -> (Option<Way>, Vec<&'static str>) {
+    let (policy, findings) = broken("destinations.toml", "phone = \"none\"", &format!("phone = \"none\"\n{table}"));
+    let way = policy.map(|policy| policy.destinations.into_iter().last().unwrap().erasure.way);
+    (way, findings.iter().map(|finding| finding.rule).collect())
+}
+
+#[test]
+fn how_a_recipient_is_told_of_an_erasure_is_one_table() {
+    let url = String::from("https://dsr.partner.example/v2");
+    let (token_file, ca_file) = (Some(String::from("keys/partner.token")), None);
+    let table = "[destination.erasure]\nkind =";
+    for (text, way) in [
+        (String::new(), Way::Manual),
+        (
+            String::from("erasure_url = \"https://p.example/erase\""),
+            Way::Message { url: String::from("https://p.example/erase") },
+        ),
+        (format!("{table} \"message\"\nurl = \"{url}\""), Way::Message { url: url.clone() }),
+        (
+            format!("{table} \"opendsr\"\nurl = \"{url}/\"\ntoken_file = \"keys/partner.token\""),
+            Way::OpenDsr { url: url.clone(), token_file, ca_file },
+        ),
+        (
+            format!("{table} \"segment\"\nurl = \"{url}\"\ntoken_file = \"t\""),
+            Way::Segment { url, token_file: String::from("t") },
+        ),
+        (format!("{table} \"manual\""), Way::Manual),
+        (format!("{table} \"none\""), Way::Unsupported),
+    ] {
+        assert_eq!(told(&text), (Some(way), Vec::new()), "{text}");
+    }
+}
+
+#[test]
+fn a_table_that_cannot_work_does_not_load() {
+    let table = "[destination.erasure]\nkind =";
+    for text in [
+        format!("{table} \"message\""),
+        format!("{table} \"opendsr\"\nurl = \"\""),
+        format!("{table} \"manual\"\nurl = \"https://p.example\""),
+        format!("{table} \"none\"\nurl = \"https://p.example\""),
+        format!("{table} \"segment\"\nurl = \"https://p.example\""),
+        format!("{table} \"message\"\nurl = \"https://p.example\"\ntoken_file = \"t\""),
+        format!("{table} \"segment\"\nurl = \"https://p.example\"\ntoken_file = \"t\"\nca_file = \"c\""),
+        format!("erasure_url = \"https://p.example\"\n{table} \"manual\""),
+    ] {
+        assert_eq!(told(&text), (None, vec!["erasure"]), "{text}");
+    }
+    assert_eq!(told(&format!("{table} \"message\"\nurl = \"http://p.example\"")), (None, vec!["url"]));
+    assert_eq!(told(&format!("{table} \"pigeon\"")), (None, vec!["syntax"]));
+    let own = broken("destinations.toml", "phone = \"keyed\"", &format!("phone = \"keyed\"\n{table} \"manual\""));
+    assert_eq!(own.1.iter().map(|f| f.rule).collect::<Vec<_>>(), ["erasure"], "the embedded store forgets by itself");
 }

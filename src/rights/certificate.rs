@@ -73,8 +73,10 @@ impl Certificate {
             recipients: request.recipients.iter().map(part).collect(),
             meaning: String::from(
                 "Everything that the gateway held about the person was encrypted under the shredded keys. Identifiers, decisions and \
-                 links were removed. `confirmed`: it was unreadable from then on, cryptographically. `confirmed_by_hand`: a person of \
-                 the company states that the recipient has erased it.",
+                 links were removed. `confirmed`: it was unreadable from then on, cryptographically. `signed`: the recipient \
+                 has confirmed the erasure with its signature. `delivered`: the recipient has heard that it must erase, and is bound to \
+                 it. `confirmed_by_hand`: a person of the company states that the recipient has erased it. `not_supported`: the \
+                 recipient offers no erasure; what it had received is still there.",
             ),
         }
     }

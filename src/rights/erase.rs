@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 
 use super::request::{Fate, Recipient};
 use super::{Certificate, Error, Request, RequestId, Rights, State};
-use crate::clock::{DAY_MS, Millis};
-use crate::forward::{Received, Told, recipients};
+use crate::clock::Millis;
+use crate::forward::{Received, recipients};
 use crate::id::SubjectId;
 use crate::identity::{self, SubjectRef};
-use crate::policy::{DestinationKind, Policy};
+use crate::policy::Policy;
 use crate::store::{self, Batch};
 use crate::vault::Class;
 
@@ -84,7 +84,7 @@ impl Rights {
         if !batch.is_empty() {
             self.deps.store.commit(batch).await?;
         }
-        if request.recipients.iter().all(|recipient| !matches!(recipient.fate, Fate::Open | Fate::Pending)) {
+        if !request.recipients.iter().any(|recipient| recipient.fate.is_waited_for()) {
             let at = self.deps.clock.now();
             let policy = self.deps.policy.current();
             let certificate = Certificate::of(id, &request, &policy.controller.name, at);
@@ -94,53 +94,6 @@ impl Rights {
             self.save(id, &request).await?;
         }
         Ok(())
-    }
-
-    /// Tells recipients that are due, each by itself: one that does not answer holds up no other, nor anybody who decides. Gives when
-    /// the next is due.
-    pub(super) async fn tell(&self, id: RequestId) -> Result<Option<Millis>, Error> {
-        let (policy, now) = (self.deps.policy.current(), self.deps.clock.now());
-        let request = self.get(id)?;
-        let pending = |recipient: &&Recipient| request.state == State::Running && recipient.fate == Fate::Pending;
-        let mut came: Vec<(String, Told)> = Vec::new();
-        for recipient in request.recipients.iter().filter(pending).filter(|recipient| recipient.next_at <= now) {
-            came.push((recipient.id.clone(), self.tell_one(&policy, id, recipient).await));
-        }
-        let _turn = self.turn.lock().await;
-        let mut request = self.get(id)?;
-        let at = self.deps.clock.now();
-        for (name, told) in &came {
-            let Some(recipient) = request.recipients.iter_mut().find(|r| r.id == *name && r.fate == Fate::Pending) else {
-                continue;
-            };
-            let since = request.shredded.map_or(at, |(_, at)| at);
-            let days = policy.destination(name).map_or(0, |(_, destination)| destination.retry_days);
-            recipient.take(*told, at, at.saturating_sub(since) > Millis::from(days) * DAY_MS);
-            let (what, why) =
-                (recipient.fate.act(), recipient.reason.clone().map_or_else(|| name.clone(), |r| format!("{name}: {r}")));
-            if recipient.fate != Fate::Pending {
-                request.note(at, "gateway", what, Some(&why));
-            }
-        }
-        if !came.is_empty() {
-            self.save(id, &request).await?;
-        }
-        let due =
-            request.recipients.iter().filter(|recipient| recipient.fate == Fate::Pending).map(|recipient| recipient.next_at);
-        Ok(due.min())
-    }
-
-    /// Tells one recipient about all its customer IDs; the first that does not arrive ends it for now.
-    async fn tell_one(&self, policy: &Policy, id: RequestId, recipient: &Recipient) -> Told {
-        // It has left the policy meanwhile: nobody knows its address.
-        let Some((_, destination)) = policy.destination(&recipient.id) else { return Told::Nowhere };
-        for customer in &recipient.customers {
-            let told = self.deps.forwarder.tell_erased(destination, (&id.to_string(), customer), recipient.failures).await;
-            if told != Told::Heard {
-                return told;
-            }
-        }
-        Told::Heard
     }
 
     /// Lets everything about these people go that is found by who they are.
@@ -216,46 +169,12 @@ impl Rights {
         }
         let at = self.deps.clock.now();
         let recipient = |(id, (sum, customers)): (String, (recipients::Sum, Vec<String>))| {
-            let kind = policy.destination(&id).map(|(_, destination)| &destination.kind);
-            let fate = match kind {
-                Some(DestinationKind::Profile) => Fate::Confirmed,
-                Some(DestinationKind::Webhook { erasure_url: Some(_), .. }) => Fate::Pending,
-                Some(DestinationKind::Webhook { .. } | DestinationKind::File { .. }) | None => Fate::Open,
-            };
+            let fate = Fate::first(policy.destination(&id).map(|(_, destination)| &destination.erasure.way));
             let Received { events, first_at, last_at } = sum.received()?;
             let (failures, next_at, reason) = (0, at, None);
             Some(Recipient { id, events, first_at, last_at, fate, at, failures, next_at, reason, customers })
         };
         Ok(all.into_iter().filter_map(recipient).collect())
-    }
-}
-
-impl Recipient {
-    /// Takes over what came of telling it. What cannot be told, or not for too long, is left to a person.
-    fn take(&mut self, told: Told, at: Millis, is_too_old: bool) {
-        self.at = at;
-        match told {
-            Told::Heard => (self.fate, self.reason) = (Fate::Delivered, None),
-            Told::Nowhere => (self.fate, self.reason) = (Fate::Open, Some(String::from("no_address"))),
-            Told::Refused(reason) => (self.fate, self.reason) = (Fate::Open, Some(reason.to_owned())),
-            Told::Later(reason, next_at) => {
-                self.failures = self.failures.saturating_add(1);
-                self.next_at = next_at;
-                self.reason = Some(reason.to_owned());
-                if is_too_old {
-                    self.fate = Fate::Open;
-                }
-            }
-        }
-    }
-}
-
-impl Fate {
-    const fn act(self) -> &'static str {
-        match self {
-            Self::Delivered => "recipient_told",
-            Self::Confirmed | Self::Pending | Self::Open | Self::ConfirmedByHand => "recipient_not_told",
-        }
     }
 }
 

@@ -22,6 +22,7 @@ mod object;
 mod request;
 mod restrict;
 mod step;
+mod tell;
 
 use std::sync::Arc;
 

@@ -159,12 +159,26 @@ pub enum Fate {
     Confirmed,
     /// The recipient is being told.
     Pending,
-    /// The recipient was told by a signed message and has answered that it heard it.
+    /// The recipient was told and has answered that it heard it.
     Delivered,
+    /// The recipient has confirmed it with its signature.
+    Signed,
+    /// The recipient could not be told, or says that it did not do it: a person of the company has to look.
+    Failed,
+    /// The recipient offers nothing for this: what it has stays there.
+    NotSupported,
     /// A person of the company still has to see to it.
     Open,
     /// A person of the company has seen to it.
     ConfirmedByHand,
+}
+
+impl Fate {
+    /// Whether somebody still has to do something.
+    #[must_use]
+    pub const fn is_waited_for(self) -> bool {
+        matches!(self, Self::Pending | Self::Open | Self::Failed)
+    }
 }
 
 /// Somebody who had received something.

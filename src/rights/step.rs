@@ -84,8 +84,7 @@ impl Rights {
                 "lifted"
             }
             (Step::Confirm { recipient }, State::Running) => {
-                let open =
-                    request.recipients.iter_mut().find(|r| r.id == *recipient && matches!(r.fate, Fate::Open | Fate::Pending));
+                let open = request.recipients.iter_mut().find(|r| r.id == *recipient && r.fate.is_waited_for());
                 let open = open.ok_or(Error::NoRecipient)?;
                 (open.fate, open.at) = (Fate::ConfirmedByHand, at);
                 "confirmed_by_hand"

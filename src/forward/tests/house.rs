@@ -13,8 +13,8 @@ use crate::forward::{DeadLetter, Deps, Figures, Forwarder};
 use crate::identity::{self, Admission, Directory};
 use crate::outbox;
 use crate::policy::{
-    Controller, Destination, DestinationKind, Handle, IdentifierForm, IdentifierKind, IdentifierType, LegalBasis, Policy,
-    Purpose, Purposes, Route, Source, SourceKind, Texts,
+    Controller, Destination, DestinationKind, Erasure, Handle, IdentifierForm, IdentifierKind, IdentifierType, LegalBasis,
+    Policy, Purpose, Purposes, Route, Source, SourceKind, Texts,
 };
 use crate::profile::Profiles;
 use crate::store::{Batch, Store};
@@ -36,7 +36,7 @@ pub(super) struct House {
 }
 
 pub(super) fn webhook(id: &str, url: &str) -> Destination {
-    let kind = DestinationKind::Webhook { url: Some(url.to_owned()), erasure_url: None, allow_private: true, timeout_ms: 250 };
+    let kind = DestinationKind::Webhook { url: Some(url.to_owned()), allow_private: true, timeout_ms: 250 };
     Destination { kind, ..file(id) }
 }
 
@@ -52,6 +52,7 @@ pub(super) fn file(id: &str) -> Destination {
         phone: IdentifierForm::None,
         truncated_ip: false,
         retry_days: 3,
+        erasure: Erasure::by_hand(),
     }
 }
 

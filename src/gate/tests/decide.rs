@@ -139,7 +139,7 @@ fn a_purpose_that_the_policy_does_not_have_is_never_allowed() {
 #[test]
 fn a_destination_without_an_address_gets_nothing() {
     let mut policy = policy();
-    policy.destinations[0].kind = DestinationKind::Webhook { url: None, erasure_url: None, allow_private: false, timeout_ms: 1 };
+    policy.destinations[0].kind = DestinationKind::Webhook { url: None, allow_private: false, timeout_ms: 1 };
     let withheld = verdict(&policy, &standing(u64::MAX, 0, 0, 0), &Narrowing::Unsaid).outcome.unwrap_err();
     assert_eq!(withheld.reason, Reason::DestinationOff);
 }

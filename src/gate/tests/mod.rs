@@ -60,6 +60,7 @@ fn destination(id: &str, purposes: Purposes) -> Destination {
         phone: IdentifierForm::Keyed,
         truncated_ip: true,
         retry_days: 1,
+        erasure: crate::policy::Erasure::by_hand(),
     }
 }
 

@@ -378,7 +378,7 @@ fn a_recipient_is_told_by_a_signed_message_over_failures_and_kills() {
     hook.answers(410);
     let request = file(&gateway, &json!({"device": otto.device}));
     act(&gateway, &request, "approve", &json!({}));
-    gateway.wait_for("a person to be asked", || (show(&gateway, &request)["recipients"][0]["state"] == "open").then_some(()));
+    gateway.wait_for("a person to be asked", || (show(&gateway, &request)["recipients"][0]["state"] == "failed").then_some(()));
     assert_eq!(show(&gateway, &request)["recipients"][0]["reason"], "http_404_410");
     act(&gateway, &request, "confirm", &json!({"recipient": "partner"}));
     gateway.wait_for("the request to be done", || (show(&gateway, &request)["state"] == "done").then_some(()));
