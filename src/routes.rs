@@ -46,12 +46,14 @@ fn systems(cfg: &mut ServiceConfig) {
         .service(
             scope("/v1/requests")
                 .route("", post().to(rights::http::file))
-                .route("", get().to(rights::http::list))
+                .route("", get().to(rights::http::register::list))
+                .route("/search", post().to(rights::http::register::search))
                 .route("/{id}", get().to(rights::http::show))
                 .route("/{id}/certificate", get().to(rights::http::certificate))
                 .route("/{id}/package", get().to(rights::http::package::package))
                 .route("/{id}/{step}", post().to(rights::http::act)),
-        );
+        )
+        .route("/v1/audit", get().to(rights::http::audit::list));
 }
 
 /// Operators, with the operator token or a key of scope `operate`.

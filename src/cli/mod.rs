@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+pub mod audit;
 mod cases;
 pub mod certificate;
 pub mod client;
@@ -45,6 +46,8 @@ enum Command {
     Deadletters(deadletters::Args),
     /// Lists requests of people and decides about them
     Requests(requests::Args),
+    /// Shows who did what with people's requests, and who looked
+    Audit(audit::Args),
     /// Checks certificates of erasure
     Certificate(certificate::Args),
     /// Looks after the store
@@ -67,6 +70,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Some(Command::Keys(args)) => keys::run(&args),
         Some(Command::Deadletters(args)) => deadletters::run(&args),
         Some(Command::Requests(args)) => requests::run(&args),
+        Some(Command::Audit(args)) => audit::run(&args),
         Some(Command::Certificate(args)) => certificate::run(&args),
         Some(Command::Store(args)) => store::run(&args),
     }

@@ -38,19 +38,35 @@ enum Command {
     },
     /// Lists them, oldest first
     List {
-        /// Only those in this state
-        #[arg(long)]
-        state: Option<String>,
+        #[command(flatten)]
+        only: Only,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
+        /// A table with deadlines and states: the register
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
         #[command(flatten)]
         remote: Remote,
     },
-    /// Shows one, with everything that was done
+    /// Finds open requests of somebody; that you looked is noted, and why
+    Search {
+        /// Whose, as type=value; several times if need be
+        #[arg(long = "for", value_name = "TYPE=VALUE", required = true)]
+        identifiers: Vec<String>,
+        /// Why you look
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Shows one, with everything that was done; that you looked is noted
     Show {
         /// Its ID
         id: String,
+        /// Why you look
+        #[arg(long)]
+        reason: Option<String>,
         #[command(flatten)]
         remote: Remote,
     },
@@ -68,6 +84,16 @@ enum Command {
         #[command(flatten)]
         one: One,
     },
+    /// Says who sees to it
+    Assign {
+        /// Who, as the company calls them: a-z, 0-9, `.`, `_`, `-`; nobody if it is left out
+        #[arg(long, default_value = "")]
+        to: String,
+        #[command(flatten)]
+        one: One,
+    },
+    /// Notes something about it, as its --reason; name nobody
+    Note(One),
     /// Takes up to two months longer; needs a reason, inside the first month
     Extend(One),
     /// The person takes it back
@@ -104,6 +130,26 @@ enum Command {
     },
 }
 
+/// Which requests a list shows.
+#[derive(clap::Args)]
+struct Only {
+    /// Only those in this state
+    #[arg(long)]
+    state: Option<String>,
+    /// Only those of this kind
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only those whose deadline has passed
+    #[arg(long)]
+    late: bool,
+    /// Only those that must be answered before this day, such as 2026-12-24
+    #[arg(long)]
+    due_before: Option<String>,
+    /// Only those that this person of the company sees to; empty: nobody
+    #[arg(long)]
+    assigned: Option<String>,
+}
+
 #[derive(clap::Args)]
 struct One {
     /// The request's ID
@@ -133,8 +179,24 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             say(text(&answer, "id"));
             Ok(ExitCode::SUCCESS)
         }
-        Command::List { state, json, remote } => list(&Gateway::find(remote)?, state.as_deref(), *json),
-        Command::Show { id, remote } => show(&Gateway::find(remote)?.ask("GET", &path(id, ""), None)?),
+        Command::List { only, csv: true, remote, .. } => {
+            let table = Gateway::find(remote)?.ask_text("GET", &format!("/v1/requests?format=csv{}", only.query()))?;
+            print(&table);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::List { only, json, remote, .. } => list(&Gateway::find(remote)?, only, *json),
+        Command::Search { identifiers, reason, remote } => {
+            let body = json!({"identifiers": named(identifiers)?, "reason": reason});
+            let answer = Gateway::find(remote)?.ask("POST", "/v1/requests/search", Some(&body))?;
+            lines(&answer, false);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Show { id, reason, remote } => {
+            let why = reason.as_deref().map(|reason| format!("?reason={}", escape(reason))).unwrap_or_default();
+            show(&Gateway::find(remote)?.ask("GET", &path(id, &why), None)?)
+        }
+        Command::Assign { to, one } => step("assign", one, &[("to", to)]),
+        Command::Note(one) => step("note", one, &[]),
         Command::Identify(one) => step("identify", one, &[]),
         Command::Doubt(one) => step("doubt", one, &[]),
         Command::Approve(one) => step("approve", one, &[]),
@@ -144,7 +206,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Lift(one) => step("lift", one, &[]),
         Command::Confirm { recipient, one } => step("confirm", one, &[("recipient", recipient)]),
         Command::Package { id, format, language, remote } => {
-            let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
             let language = language.as_deref().map(|language| format!("&language={}", escape(language))).unwrap_or_default();
             let rest = format!("/package?format={}{language}", escape(format));
             print(&Gateway::find(remote)?.ask_text("GET", &path(id, &rest))?);
@@ -172,9 +233,34 @@ fn named(identifiers: &[String]) -> anyhow::Result<Map<String, Value>> {
     Ok(named)
 }
 
-fn list(gateway: &Gateway, state: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
-    let query = state.map(|state| format!("?state={}", utf8_percent_encode(state, NON_ALPHANUMERIC))).unwrap_or_default();
-    let answer = gateway.ask("GET", &format!("/v1/requests{query}"), None)?;
+impl Only {
+    /// As parameters that follow others.
+    fn query(&self) -> String {
+        let late = self.late.then(|| String::from("true"));
+        let all = [
+            ("state", &self.state),
+            ("kind", &self.kind),
+            ("late", &late),
+            ("due_before", &self.due_before),
+            ("assigned", &self.assigned),
+        ];
+        all.iter().filter_map(|(name, value)| Some(format!("&{name}={}", escape(value.as_deref()?)))).collect()
+    }
+}
+
+fn list(gateway: &Gateway, only: &Only, json: bool) -> anyhow::Result<ExitCode> {
+    let mut next = String::new();
+    loop {
+        let answer = gateway.ask("GET", &format!("/v1/requests?limit=500{}{next}", only.query()), None)?;
+        lines(&answer, json);
+        match text(&answer, "next") {
+            "" => return Ok(ExitCode::SUCCESS),
+            place => next = format!("&after={}", escape(place)),
+        }
+    }
+}
+
+fn lines(answer: &Value, json: bool) {
     let requests = answer.get("requests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for request in requests {
         say(&if json { request.to_string() } else { line(request) });
@@ -182,7 +268,10 @@ fn list(gateway: &Gateway, state: Option<&str>, json: bool) -> anyhow::Result<Ex
     if requests.is_empty() && !json {
         say("There are no requests.");
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+fn escape(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 fn step(name: &str, one: &One, more: &[(&str, &str)]) -> anyhow::Result<ExitCode> {
@@ -201,6 +290,10 @@ fn path(id: &str, rest: &str) -> String {
 fn show(request: &Value) -> anyhow::Result<ExitCode> {
     say(&line(request));
     let all = |name: &str| request.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    for identifier in all("identifiers") {
+        let part = |at: usize| identifier.get(at).and_then(Value::as_str).unwrap_or_default();
+        say(&format!("  asked by  {:<12} {}", part(0), part(1)));
+    }
     for recipient in all("recipients") {
         let events = recipient.get("events").and_then(Value::as_u64).unwrap_or_default();
         let customers: Vec<String> = recipient
@@ -227,8 +320,10 @@ fn line(request: &Value) -> String {
     let left = request.get("daysLeft").and_then(Value::as_i64).map(|days| format!(" ({days} days left)")).unwrap_or_default();
     let due = text(request, "due");
     let due = if due.is_empty() { String::new() } else { format!("  due {due}{left}") };
+    let assigned = text(request, "assigned");
+    let assigned = if assigned.is_empty() { String::new() } else { format!("  with {assigned}") };
     format!(
-        "{}  {:<10} {:<16} received {}{due}",
+        "{}  {:<13} {:<16} received {}{due}{assigned}",
         text(request, "id"),
         text(request, "kind"),
         text(request, "state"),

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::erasure;
 use super::finding::Findings;
-use super::model::{LegalBasis, PURPOSES_MAX, Texts};
+use super::model::{LegalBasis, PURPOSES_MAX, REQUEST_KINDS, Texts};
 use super::raw::{Parsed, PurposesFile, Raw, RawDestination, RawForm, RawKind, Text};
 
 const TYPES: &[&str] = &["track", "identify", "page", "screen", "group", "alias"];
@@ -72,6 +72,10 @@ fn controller(raw: &Raw, findings: &mut Findings) {
     }
     if controller.holidays.iter().any(|day| day.parse::<jiff::civil::Date>().is_err()) {
         findings.error(from, value.controller.span(), "holidays", ("holidays are dates", "write them like \"2026-12-25\""));
+    }
+    if !controller.four_eyes.iter().all(|kind| REQUEST_KINDS.contains(&kind.as_str())) {
+        let words = ("four_eyes names kinds of requests", format!("use some of: {}", REQUEST_KINDS.join(", ")));
+        findings.error(from, value.controller.span(), "four_eyes", words);
     }
     if !value.languages.iter().any(|l| *l.as_ref() == controller.language) {
         findings.error(from, value.controller.span(), "language", ("the default language is not among `languages`", "add it"));

@@ -21,5 +21,5 @@ pub use handle::Handle;
 pub use load::{examine, load, load_after};
 pub use model::{
     Controller, Destination, DestinationKind, IdentifierForm, IdentifierKind, IdentifierType, LegalBasis, Notice, NoticeText,
-    PURPOSES_MAX, PartnerProfile, Policy, Purpose, Purposes, Route, Source, SourceKind, Texts,
+    PURPOSES_MAX, PartnerProfile, Policy, Purpose, Purposes, REQUEST_KINDS, Route, Source, SourceKind, Texts,
 };

@@ -328,7 +328,13 @@ pub struct Controller {
     /// Public holidays where it works: deadlines do not end on them (Regulation 1182/71, Art. 3(4)).
     #[serde(default)]
     pub holidays: Vec<String>,
+    /// Kinds of people's requests that two persons of the company must approve.
+    #[serde(default)]
+    pub four_eyes: Vec<String>,
 }
+
+/// What people may ask for, as policies name it.
+pub const REQUEST_KINDS: [&str; 6] = ["erasure", "access", "portability", "rectification", "restriction", "objection"];
 
 fn usual_time_zone() -> String {
     String::from("Europe/Berlin")

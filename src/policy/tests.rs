@@ -56,6 +56,7 @@ fn the_shipped_policy_has_no_findings_and_the_promised_names() {
 const BROKEN: &[(&str, &str, &str, &str, usize)] = &[
     ("controller.toml", "name = \"Weinhaus Muster GmbH\"", "name = \"\"", "controller", 6),
     ("controller.toml", "\"DE\"", "\"Germany\"", "country", 6),
+    ("controller.toml", "country = \"DE\"", "four_eyes = [\"all\"]\ncountry = \"DE\"", "four_eyes", 6),
     ("controller.toml", "language = \"de\"", "language = \"fr\"", "language", 6),
     ("purposes.toml", "id = \"analytics\"", "id = \"Analytics!\"", "id", 20),
     ("purposes.toml", "id = \"analytics\"", "id = \"necessary\"", "duplicate", 20),

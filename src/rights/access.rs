@@ -236,6 +236,15 @@ impl Rights {
         self.save(id, &request).await
     }
 
+    /// Whether the package of a request can be fetched.
+    ///
+    /// # Errors
+    /// [`Error::NoPackage`] if it cannot; what store and vault say.
+    pub fn package_is_there(&self, id: RequestId) -> Result<(), Error> {
+        let until = self.get(id)?.available_until;
+        if until.is_none_or(|until| until < self.deps.clock.now()) { Err(Error::NoPackage) } else { Ok(()) }
+    }
+
     /// Writes the package of a request. It reads from the store, so not on a thread that must not block.
     ///
     /// # Errors
@@ -390,7 +399,7 @@ impl Shaped {
 }
 
 /// A cell that no spreadsheet takes for a formula (OWASP, CSV injection).
-fn harmless(cell: &str) -> String {
+pub(super) fn harmless(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }
 

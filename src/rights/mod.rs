@@ -14,11 +14,13 @@
 //! It **refuses to know** how a person proves who they are: whoever files the request says whether it is clear.
 
 mod access;
+mod audit;
 mod certificate;
 pub mod deadline;
 mod erase;
 pub mod http;
 mod object;
+mod register;
 mod request;
 mod restrict;
 mod step;
@@ -29,8 +31,10 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, Notify};
 
 pub use access::{Format, Package};
+pub use audit::{Entry, Question};
 pub use certificate::{CERTIFICATE, Certificate, Part};
 use deadline::Calendar;
+pub use register::{Cursor, Filter, Page};
 use request::REQUESTS;
 pub use request::{Act, Fate, Ground, Kind, Recipient, Request, RequestId, State};
 
@@ -48,6 +52,8 @@ use crate::vault::{self, Class, Sealed, Vault};
 /// How long a request is kept after it is over, in days: as long as somebody could still bring a claim (three years, counted from the
 /// end of the year).
 pub const KEPT_DAYS: i64 = 4 * 366;
+/// The largest record of a request; larger ones the store would not take.
+const RECORD_BYTES_MAX: usize = store::VALUE_BYTES_MAX - 64;
 /// How many records are read at a time.
 const PAGE: usize = 256;
 /// How long the work rests at most when nothing is due, in milliseconds.
@@ -68,6 +74,12 @@ pub enum Error {
     /// A reason is needed.
     #[error("a reason is needed")]
     NoReason,
+    /// Somebody else has to approve it as well.
+    #[error("the policy asks for two persons; somebody else has to approve it as well")]
+    SamePerson,
+    /// The request holds as many words as it can.
+    #[error("the request holds as many words as it can")]
+    Full,
     /// The request has no such recipient, or nothing is open there.
     #[error("nothing is open at this recipient")]
     NoRecipient,
@@ -169,6 +181,8 @@ pub struct Rights {
     deps: Deps,
     /// Requests change one at a time. There are few, and each takes milliseconds.
     turn: Mutex<()>,
+    /// Entries of the audit are numbered one at a time.
+    auditing: Mutex<()>,
     wake: Notify,
 }
 
@@ -176,7 +190,7 @@ impl Rights {
     /// Opens the room. Nothing is done before [`Rights::run`].
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        Self { deps, turn: Mutex::default(), wake: Notify::new() }
+        Self { deps, turn: Mutex::default(), auditing: Mutex::default(), wake: Notify::new() }
     }
 
     /// Takes a request. It is durable when this returns.
@@ -208,7 +222,7 @@ impl Rights {
         batch.check_absent(REQUESTS.key(&id));
         let sealed = key.seal(&aad(id), &serde_json::to_vec(&request)?)?;
         REQUESTS.put(&mut batch, &id, &Sealed(sealed));
-        self.deps.store.commit(batch).await?;
+        self.commit_noted(batch, &Entry::about(id, at, &who, "received", why.as_deref())).await?;
         Ok(id)
     }
 
@@ -305,6 +319,7 @@ impl Rights {
                 gone += 1;
             }
         }
+        self.tidy_audit(at).await?;
         Ok(gone)
     }
 
@@ -315,9 +330,10 @@ impl Rights {
     pub fn open_and_late(&self) -> Result<(u64, u64), Error> {
         let (calendar, now) = (self.calendar(), self.deps.clock.now());
         let open: Vec<Request> = self.list(None)?.into_iter().map(|(_, r)| r).filter(|r| !r.state.is_over()).collect();
-        // A restriction in force was answered when it began.
-        let waits = |request: &&Request| request.kind != Kind::Restriction || request.state != State::Running;
-        let late = open.iter().filter(waits).filter(|r| calendar.days_left(&r.course(), now).is_some_and(|days| days < 0));
+        let late = open
+            .iter()
+            .filter(|request| request.waits())
+            .filter(|r| calendar.days_left(&r.course(), now).is_some_and(|days| days < 0));
         Ok((open.len() as u64, late.count() as u64))
     }
 
@@ -339,11 +355,19 @@ impl Rights {
     }
 
     async fn save(&self, id: RequestId, request: &Request) -> Result<(), Error> {
+        self.deps.store.commit(self.saved(id, request)?).await?;
+        Ok(())
+    }
+
+    /// A commit that writes the request.
+    fn saved(&self, id: RequestId, request: &Request) -> Result<Batch, Error> {
         let sealed = self.deps.vault.key(id.holder())?.seal(&aad(id), &serde_json::to_vec(request)?)?;
+        if sealed.len() > RECORD_BYTES_MAX {
+            return Err(Error::Full);
+        }
         let mut batch = Batch::default();
         REQUESTS.put(&mut batch, &id, &Sealed(sealed));
-        self.deps.store.commit(batch).await?;
-        Ok(())
+        Ok(batch)
     }
 
     /// Shreds keys beside the runtime: it waits for the disk.

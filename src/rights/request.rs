@@ -66,6 +66,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The name in answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Erasure => "erasure",
+            Self::Access => "access",
+            Self::Restriction => "restriction",
+            Self::Objection => "objection",
+            Self::Portability => "portability",
+        }
+    }
+
     /// Reads the name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -137,6 +149,18 @@ pub enum Ground {
 }
 
 impl Ground {
+    /// The name in answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotIdentified => "not_identified",
+            Self::ManifestlyUnfounded => "manifestly_unfounded",
+            Self::Excessive => "excessive",
+            Self::LegalObligation => "legal_obligation",
+            Self::LegalClaims => "legal_claims",
+        }
+    }
+
     /// Reads the name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -178,6 +202,21 @@ impl Fate {
     #[must_use]
     pub const fn is_waited_for(self) -> bool {
         matches!(self, Self::Pending | Self::Open | Self::Failed)
+    }
+
+    /// The name in answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Signed => "signed",
+            Self::Failed => "failed",
+            Self::NotSupported => "not_supported",
+            Self::Open => "open",
+            Self::ConfirmedByHand => "confirmed_by_hand",
+        }
     }
 }
 
@@ -262,6 +301,12 @@ pub struct Request {
     /// What an objection is about, by the purposes' IDs.
     #[serde(default)]
     pub purposes: Vec<String>,
+    /// Who sees to it: a name that the company gives its people, never one of a customer.
+    #[serde(default)]
+    pub assigned: Option<String>,
+    /// Whose keys have approved it so far.
+    #[serde(default)]
+    pub approvals: Vec<String>,
 }
 
 impl Request {
@@ -285,6 +330,8 @@ impl Request {
             available_until: None,
             lifted: false,
             purposes: Vec::new(),
+            assigned: None,
+            approvals: Vec::new(),
         }
     }
 
@@ -296,6 +343,18 @@ impl Request {
 
     pub(super) fn note(&mut self, at: Millis, who: &str, what: &str, why: Option<&str>) {
         self.acts.push(Act { at, who: who.to_owned(), what: what.to_owned(), why: why.map(str::to_owned) });
+    }
+
+    /// Whether it says whom it is about.
+    #[must_use]
+    pub fn names_somebody(&self) -> bool {
+        !self.identifiers.is_empty() || self.recipients.iter().any(|recipient| !recipient.customers.is_empty())
+    }
+
+    /// Leaves out whom it is about, in an answer.
+    pub fn leave_out_who(&mut self) {
+        self.identifiers.clear();
+        self.recipients.iter_mut().for_each(|recipient| recipient.customers.clear());
     }
 
     /// Forgets what is only needed while it runs.

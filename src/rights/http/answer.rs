@@ -42,6 +42,12 @@ pub struct RequestAnswer {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     ground: Option<Ground>,
+    /// Who sees to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assigned: Option<String>,
+    /// The IDs of the keys that have approved it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    approvals: Vec<String>,
     /// What was done, by whom.
     acts: Vec<ActAnswer>,
     /// Whether there is a certificate.
@@ -86,13 +92,6 @@ pub struct ActAnswer {
     why: Option<String>,
 }
 
-/// All requests that were asked for.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct RequestsAnswer {
-    /// Oldest first.
-    pub(super) requests: Vec<RequestAnswer>,
-}
-
 /// A request that was taken.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct FiledAnswer {
@@ -130,6 +129,8 @@ impl RequestAnswer {
             shared_left: request.shared_devices,
             recipients: recipients.collect(),
             ground: request.ground,
+            assigned: request.assigned,
+            approvals: request.approvals,
             acts: acts.map(|act| ActAnswer { at: rfc3339(act.at), who: act.who, what: act.what, why: act.why }).collect(),
             certificate: request.certificate.is_some(),
             available_until: request.available_until.map(rfc3339),

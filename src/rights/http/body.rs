@@ -8,6 +8,8 @@ use crate::limit::IDENTIFIERS_MAX;
 
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 2_000;
+/// The longest name of somebody who sees to a request, in characters.
+const HANDLE_CHARS_MAX: usize = 40;
 
 /// What `POST /v1/requests` takes.
 #[derive(Debug, utoipa::ToSchema)]
@@ -38,6 +40,19 @@ pub struct Order {
     pub(super) ground: Option<Ground>,
     /// To confirm: the recipient that did its part.
     pub(super) recipient: Option<String>,
+    /// To assign: who of the company sees to it, as it calls them: a-z, 0-9, `.`, `_`, `-`; empty: nobody any more.
+    pub(super) to: Option<String>,
+}
+
+/// What `POST /v1/requests/search` takes.
+#[derive(Debug, utoipa::ToSchema)]
+#[schema(as = RightsSearch)]
+pub struct Search {
+    /// Whose requests: identifier types of the policy, and their values.
+    #[schema(value_type = Object, example = json!({"email": "erika@example.org"}))]
+    pub(super) identifiers: Value,
+    /// Why somebody looks, for the audit.
+    pub(super) reason: String,
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
@@ -59,6 +74,32 @@ fn text(field: &str, value: &Value, chars_max: usize) -> Result<String, Problem>
         return Err(wrong(String::from("holds a control character")));
     }
     Ok(text.to_owned())
+}
+
+/// Why somebody looks, from a query.
+pub(super) fn reason(words: &str) -> Result<String, Problem> {
+    text("reason", &Value::from(words), REASON_CHARS_MAX)
+}
+
+/// What the company calls somebody of its own. It is no place for an address or a customer's name.
+fn handle(value: &Value) -> Result<String, Problem> {
+    let name = text("to", value, HANDLE_CHARS_MAX)?;
+    if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b)) {
+        return Ok(name);
+    }
+    Err(Problem::field(Code::InvalidField, "to").detail("must be a short name of a-z, 0-9, `.`, `_` and `-`"))
+}
+
+impl Search {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let mut fields = object(body)?;
+        let mut take = |field: &str| fields.remove(field).ok_or_else(|| Problem::field(Code::MissingField, field));
+        let (identifiers, why) = (take("identifiers")?, take("reason")?);
+        if !fields.is_empty() {
+            return Err(Problem::field(Code::InvalidField, "body").detail("there are identifiers and reason"));
+        }
+        Ok(Self { identifiers, reason: text("reason", &why, REASON_CHARS_MAX)? })
+    }
 }
 
 impl Filed {
@@ -125,7 +166,8 @@ impl Order {
                     read.ground = Some(value.as_str().and_then(Ground::parse).ok_or_else(wrong)?);
                 }
                 "recipient" => read.recipient = Some(text("recipient", &value, 100)?),
-                _ => return Err(Problem::field(Code::InvalidField, "body").detail("there are reason, ground and recipient")),
+                "to" => read.to = Some(handle(&value)?),
+                _ => return Err(Problem::field(Code::InvalidField, "body").detail("there are reason, ground, recipient and to")),
             }
         }
         Ok(read)

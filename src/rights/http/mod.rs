@@ -2,24 +2,27 @@
 //! keys that certificates are checked with.
 
 mod answer;
+pub mod audit;
 mod body;
 pub mod package;
+pub mod register;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use super::{Error, Kind, RequestId, State, Step, Submission};
+use super::{Error, Kind, RequestId, Step, Submission};
 use crate::app::App;
 use crate::auth::{self, Scope};
 use crate::error::{Code, Problem, ProblemBody};
-pub use answer::{ActAnswer, FiledAnswer, RecipientAnswer, RequestAnswer, RequestsAnswer};
-use body::named;
-pub use body::{Filed, Order};
+pub use answer::{ActAnswer, FiledAnswer, RecipientAnswer, RequestAnswer};
+pub use body::{Filed, Order, Search};
+use body::{named, reason};
 
-/// What `GET /v1/requests` takes.
+/// What `GET /v1/requests/{id}` takes.
 #[derive(Debug, Deserialize)]
-pub struct Wish {
-    state: Option<String>,
+pub struct Look {
+    identifiers: Option<String>,
+    reason: Option<String>,
 }
 
 /// Files a request of a person. The answer is the same whether or not anything is known about them.
@@ -44,52 +47,46 @@ pub async fn file(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> Re
     Ok(HttpResponse::Created().json(FiledAnswer { id: id.to_string() }))
 }
 
-/// Lists requests, oldest first.
-///
-/// # Errors
-/// `invalid_field` for a state that there is not.
-#[utoipa::path(get, path = "/v1/requests", tag = "rights", security(("secret_key" = ["rights"])),
-    params(("state" = Option<State>, Query, description = "Only those in this state.")),
-    responses((status = 200, description = "Requests.", body = RequestsAnswer),
-        (status = 401, description = "No or an unknown secret key.", body = ProblemBody<'static>),
-        (status = 403, description = "The key lacks the scope.", body = ProblemBody<'static>)))]
-pub async fn list(req: HttpRequest, app: web::Data<App>, wish: web::Query<Wish>) -> Result<HttpResponse, Problem> {
-    auth::secret(&req, &app, Scope::Rights).await?;
-    let wrong = || Problem::field(Code::InvalidField, "state").detail("there is no such state");
-    let state = wish.state.as_deref().map(|name| State::parse(name).ok_or_else(wrong)).transpose()?;
-    let now = app.clock.now();
-    let app = app.into_inner();
-    let found = web::block(move || {
-        let answer = |(id, request)| RequestAnswer::of(id, request, &app, now);
-        app.rights.list(state).map(|all| all.into_iter().map(answer).collect())
-    });
-    let requests = found.await.map_err(|_gone| Problem::new(Code::Unavailable))?.map_err(|error| problem(&error))?;
-    Ok(HttpResponse::Ok().json(RequestsAnswer { requests }))
-}
-
-/// One request.
+/// One request. While it is open it says whom it is about; that somebody looked is noted before it is answered.
 ///
 /// # Errors
 /// `not_found`.
 #[utoipa::path(get, path = "/v1/requests/{id}", tag = "rights", security(("secret_key" = ["rights"])),
-    params(("id" = String, Path, description = "The request's ID.")),
+    params(("id" = String, Path, description = "The request's ID."),
+        ("identifiers" = Option<bool>, Query, description = "`false` leaves out whom it is about; then nothing is noted."),
+        ("reason" = Option<String>, Query, description = "Why somebody looks, for the audit.")),
     responses((status = 200, description = "The request.", body = RequestAnswer),
         (status = 401, description = "No or an unknown secret key.", body = ProblemBody<'static>),
-        (status = 404, description = "There is none.", body = ProblemBody<'static>)))]
-pub async fn show(req: HttpRequest, app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
-    auth::secret(&req, &app, Scope::Rights).await?;
+        (status = 404, description = "There is none.", body = ProblemBody<'static>),
+        (status = 422, description = "A parameter is wrong; `field` names it.", body = ProblemBody<'static>)))]
+pub async fn show(
+    req: HttpRequest,
+    app: web::Data<App>,
+    id: web::Path<String>,
+    look: web::Query<Look>,
+) -> Result<HttpResponse, Problem> {
+    let caller = auth::secret(&req, &app, Scope::Rights).await?;
     let id = RequestId::parse(&id).ok_or_else(|| Problem::new(Code::NotFound))?;
-    let request = app.rights.get(id).map_err(|error| problem(&error))?;
+    let wrong = || Problem::field(Code::InvalidField, "identifiers").detail("must be true or false");
+    let named = look.identifiers.as_deref().map_or(Ok(true), |text| text.parse().map_err(|_other| wrong()))?;
+    let why = look.reason.as_deref().map(reason).transpose()?;
+    let mut request = app.rights.get(id).map_err(|error| problem(&error))?;
+    if !named {
+        request.leave_out_who();
+    } else if request.names_somebody() {
+        let noted = app.rights.note_look(id, &caller.key_id, "shown", why.as_deref());
+        noted.await.map_err(|error| problem(&error))?;
+    }
     Ok(HttpResponse::Ok().json(RequestAnswer::of(id, request, &app, app.clock.now())))
 }
 
-/// Does something with a request: `identify`, `doubt`, `approve`, `refuse`, `extend`, `cancel`, `lift`, `confirm`.
+/// Does something with a request: `identify`, `doubt`, `approve`, `refuse`, `extend`, `cancel`, `lift`, `confirm`, `assign`, `note`.
 ///
 /// # Errors
 /// `conflict` where the request is in another state; `missing_field` and `invalid_field` for what is wrong with the body.
 #[utoipa::path(post, path = "/v1/requests/{id}/{step}", tag = "rights", request_body = Order, security(("secret_key" = ["rights"])),
     params(("id" = String, Path, description = "The request's ID."),
-        ("step" = String, Path, description = "`identify`, `doubt`, `approve`, `refuse`, `extend`, `cancel`, `lift`, `confirm`.")),
+        ("step" = String, Path, description = "`identify`, `doubt`, `approve`, `refuse`, `extend`, `cancel`, `lift`, `confirm`, `assign`, `note`.")),
     responses((status = 200, description = "Done, and durable.", body = RequestAnswer),
         (status = 401, description = "No or an unknown secret key.", body = ProblemBody<'static>),
         (status = 404, description = "There is no such request or step.", body = ProblemBody<'static>),
@@ -104,7 +101,7 @@ pub async fn act(
     let caller = auth::secret(&req, &app, Scope::Rights).await?;
     let (id, step) = path.into_inner();
     let id = RequestId::parse(&id).ok_or_else(|| Problem::new(Code::NotFound))?;
-    let Order { reason, ground, recipient } = Order::parse(&body)?;
+    let Order { reason, ground, recipient, to } = Order::parse(&body)?;
     let missing = |field: &str| Problem::field(Code::MissingField, field);
     let step = match step.as_str() {
         "identify" => Step::Identify,
@@ -114,6 +111,8 @@ pub async fn act(
         "extend" => Step::Extend,
         "cancel" => Step::Cancel,
         "lift" => Step::Lift,
+        "assign" => Step::Assign(Some(to.ok_or_else(|| missing("to"))?).filter(|name| !name.is_empty())),
+        "note" => Step::Note,
         "confirm" => Step::Confirm { recipient: recipient.ok_or_else(|| missing("recipient"))? },
         _ => return Err(Problem::new(Code::NotFound)),
     };
@@ -153,6 +152,8 @@ fn problem(error: &Error) -> Problem {
     match error {
         Error::NotFound => Problem::new(Code::NotFound),
         Error::State(_) | Error::TooLate => Problem::field(Code::Conflict, "state").detail(error.to_string()),
+        Error::SamePerson => Problem::field(Code::Conflict, "approvals").detail(error.to_string()),
+        Error::Full => Problem::field(Code::InvalidField, "reason").detail(error.to_string()),
         Error::NoReason => Problem::field(Code::MissingField, "reason").detail(error.to_string()),
         Error::NoRecipient => Problem::field(Code::InvalidField, "recipient").detail(error.to_string()),
         Error::Purposes => Problem::field(Code::InvalidField, "purposes").detail(error.to_string()),

@@ -34,7 +34,7 @@ pub async fn package(
     id: web::Path<String>,
     fetch: web::Query<Fetch>,
 ) -> Result<HttpResponse, Problem> {
-    auth::secret(&req, &app, Scope::Rights).await?;
+    let caller = auth::secret(&req, &app, Scope::Rights).await?;
     let id = RequestId::parse(&id).ok_or_else(|| Problem::new(Code::NotFound))?;
     let Fetch { format, language } = fetch.into_inner();
     let wrong = || Problem::field(Code::InvalidField, "format").detail("must be `json`, `csv` or `html`");
@@ -43,6 +43,8 @@ pub async fn package(
     if !matches!(language.as_str(), "de" | "en") {
         return Err(Problem::field(Code::InvalidField, "language").detail("must be `de` or `en`"));
     }
+    app.rights.package_is_there(id).map_err(|error| problem(&error))?;
+    app.rights.note_look(id, &caller.key_id, "package", None).await.map_err(|error| problem(&error))?;
     let (sender, receiver) = tokio::sync::mpsc::channel(PIECES_WAITING_MAX);
     let app = app.into_inner();
     let writing = web::block(move || {

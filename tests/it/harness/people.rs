@@ -72,3 +72,27 @@ pub(crate) fn arrived(gateway: &Gateway) -> Vec<String> {
 pub(crate) fn id(event: &Value) -> String {
     event["messageId"].as_str().unwrap().to_owned()
 }
+
+/// The shipped policy with one file changed.
+pub(crate) fn policy_where(file: &str, from: &str, to: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&super::project().join("policies"), folder.path());
+    let path = folder.path().join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{file} has no such text");
+    std::fs::write(&path, text.replace(from, to)).unwrap();
+    folder
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}

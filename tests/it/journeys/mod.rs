@@ -2,5 +2,6 @@
 
 mod access;
 mod objection;
+mod officer;
 mod proxy;
 mod restriction;
