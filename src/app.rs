@@ -82,9 +82,9 @@ impl App {
                 Store::open(&config.data, &store::Options { cache_bytes: config.cache_mib << 20, ..store::Options::default() })?
             }
         };
-        let settings = vault::Settings { master: config.master.source(), ..vault::Settings::default() };
+        let settings = vault::Settings { master: config.master.source(), at: clock.now(), ..vault::Settings::default() };
         let vault = Arc::new(Vault::open_with(&config.keys, &store, &chance, &settings)?);
-        let directory = Arc::new(Directory::open(&store)?);
+        let directory = Arc::new(Directory::open(&store, &vault)?);
         let consents = Arc::new(Consents::open(&store, &vault, &directory, &policy.current())?);
         let profiles = Arc::new(Profiles::open(&store, &vault)?);
         let intake = Arc::new(Intake::open(&store, &vault, &directory, &consents, &clock)?);

@@ -6,8 +6,14 @@ use std::fmt;
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SubjectId(pub [u8; 16]);
 
-/// The blind form of an identifier: HMAC-SHA-256(index key, type ‖ normalised value), cut to 128 bits.
+/// The lasting name of an identifier: 128 random bits, drawn when it is first admitted. Records refer to it, and it says nothing about
+/// the value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub [u8; 16]);
+
+/// The blind form by which an identifier is found: HMAC-SHA-256(index key of an epoch, type ‖ normalised value), cut to 128 bits. No
+/// record but the index holds it, so that it can change.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Blind(pub [u8; 16]);
 
 /// The pseudonym of a subject in one domain (pairwise pseudonymous identifier, `OpenID` Connect Core 8.1).
@@ -41,10 +47,16 @@ impl fmt::Debug for CustomerId {
     }
 }
 
-// Neither may reach a log, so their debug form says nothing.
+// None of these may reach a log, so their debug form says nothing.
 impl fmt::Debug for SubjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SubjectId(…)")
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NodeId(…)")
     }
 }
 

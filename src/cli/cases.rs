@@ -79,7 +79,7 @@ impl Rooms {
         let (clock, chance, store) = (Clock::system(), Chance::system(), Store::memory());
         let keys = Scratch(std::env::temp_dir().join(format!("pforte-case-{}", hex::encode(chance.bytes::<8>()?))));
         let vault = Arc::new(Vault::open(&keys.0, &store, &chance)?);
-        let directory = Arc::new(Directory::open(&store)?);
+        let directory = Arc::new(Directory::open(&store, &vault)?);
         let consents = Arc::new(Consents::open(&store, &vault, &directory, policy)?);
         let intake = Intake::open(&store, &vault, &directory, &consents, &clock)?;
         Ok(Self { store, vault, directory, consents, intake, clock, _keys: keys })

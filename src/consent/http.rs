@@ -219,8 +219,8 @@ fn order(app: &App, policy: &Arc<Policy>, source: usize, body: RecordConsent) ->
     if identifiers.is_empty() {
         return Err(Problem::field(Code::MissingField, "anonymousId").detail("name anonymousId, userId or identifiers"));
     }
-    identifiers.sort_by_key(|i| i.kind);
-    identifiers.dedup_by_key(|i| i.blind);
+    identifiers.sort_by(|a, b| (a.kind, &a.value).cmp(&(b.kind, &b.value)));
+    identifiers.dedup();
     Ok(Order {
         identifiers,
         decisions: decisions(policy, &body.decisions)?,

@@ -18,7 +18,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 
 use crate::clock::{Chance, DAY_MS, Millis};
-use crate::id::{Blind, SubjectId};
+use crate::id::{NodeId, SubjectId};
 use crate::identity::{self, Admission, Directory, Identifier, NodeRef, Resolved, SubjectRef};
 use crate::policy::{LegalBasis, Policy};
 use crate::store::{self, Batch, Store, Stream};
@@ -184,8 +184,8 @@ impl Consents {
         }
     }
 
-    fn nodes(&self, _subject: SubjectRef, record: &StandingRecord) -> Vec<(Blind, NodeRef)> {
-        record.identifiers.keys().filter_map(|blind| Some((*blind, self.directory.node(*blind)?))).collect()
+    fn nodes(&self, _subject: SubjectRef, record: &StandingRecord) -> Vec<(NodeId, NodeRef)> {
+        record.identifiers.keys().filter_map(|name| Some((*name, self.directory.node(*name)?))).collect()
     }
 
     /// What holds for an event with these identifiers. Reads memory only.
@@ -251,13 +251,13 @@ impl Consents {
         let context = Admission { vault: &self.vault, policy: &order.policy, chance: &self.chance, at: order.at };
         let plan = self.directory.admit(&order.identifiers, &context, &mut batch)?;
         let mut owners: Vec<SubjectId> = plan.owners().to_vec();
-        let by_owner: Vec<(SubjectId, Blind)> = owners.iter().copied().zip(order.identifiers.iter().map(|i| i.blind)).collect();
+        let by_owner: Vec<(SubjectId, NodeId)> = owners.iter().copied().zip(plan.names().iter().copied()).collect();
         owners.sort_unstable();
         owners.dedup();
         let mut folded = Vec::with_capacity(owners.len());
         let mut recorded = decided.clone();
         for owner in owners {
-            let own: Vec<Blind> = by_owner.iter().filter(|(o, _)| *o == owner).map(|(_, b)| *b).collect();
+            let own: Vec<NodeId> = by_owner.iter().filter(|(o, _)| *o == owner).map(|(_, name)| *name).collect();
             let key = match plan.data_key(owner) {
                 Some(fresh) => fresh,
                 None => {
@@ -391,11 +391,11 @@ impl Consents {
     /// When the record cannot be read.
     pub fn stands(&self, identifiers: &[Identifier]) -> Result<BTreeMap<String, Standpoint>, Error> {
         let mut all = BTreeMap::new();
-        for (identifier, known) in identifiers.iter().filter_map(|i| Some((i, self.directory.owner(i.blind)?))) {
+        for (name, known) in identifiers.iter().filter_map(|identifier| self.directory.known(identifier)) {
             let owner = self.directory.subject(known);
             let Some(sealed) = STANDING.get(&self.store, &SubjectKey(owner))? else { continue };
             let record = open_standing(&*self.vault.key(owner)?, owner, &sealed)?;
-            let stands = record.identifiers.get(&identifier.blind).cloned().unwrap_or_default();
+            let stands = record.identifiers.get(&name).cloned().unwrap_or_default();
             all.extend(stands.into_iter().map(|(purpose, Stand(state, at, expires))| (purpose, (state, at, expires))));
         }
         Ok(all)

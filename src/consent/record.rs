@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
-use crate::id::{Blind, SubjectId};
+use crate::id::{NodeId, SubjectId};
 use crate::store::{Key, Table};
 use crate::vault::Sealed;
 
@@ -93,9 +93,9 @@ pub struct Decision {
     pub states: BTreeMap<String, State>,
     /// Purpose to when a grant ends.
     pub expires: BTreeMap<String, Millis>,
-    /// The identifiers that were stated with it.
-    #[serde(with = "blinds")]
-    pub identifiers: Vec<Blind>,
+    /// The identifiers that were stated with it, by their names.
+    #[serde(with = "names")]
+    pub identifiers: Vec<NodeId>,
     /// The notice that was shown: ID, version, language, hash. Nothing if none is configured.
     pub notice: Option<NoticeShown>,
     /// How.
@@ -138,8 +138,8 @@ pub(super) struct StandingRecord {
     #[serde(rename = "s")]
     pub(super) subject: Stands,
     /// The latest per identifier.
-    #[serde(rename = "n", with = "stands_by_blind")]
-    pub(super) identifiers: BTreeMap<Blind, Stands>,
+    #[serde(rename = "n", with = "stands_by_name")]
+    pub(super) identifiers: BTreeMap<NodeId, Stands>,
     /// Whether everything is only stored (Art. 18). Not a decision, so no fold of any.
     #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) restricted: bool,
@@ -152,54 +152,54 @@ impl StandingRecord {
         for (purpose, state) in &decision.states {
             let stand = Stand(*state, decision.at, decision.expires.get(purpose).copied());
             self.subject.insert(purpose.clone(), stand);
-            for blind in &decision.identifiers {
-                self.identifiers.entry(*blind).or_default().insert(purpose.clone(), stand);
+            for name in &decision.identifiers {
+                self.identifiers.entry(*name).or_default().insert(purpose.clone(), stand);
             }
         }
     }
 }
 
-mod blinds {
+mod names {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use crate::id::Blind;
+    use crate::id::NodeId;
 
-    pub(super) fn serialize<S: Serializer>(list: &[Blind], to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(list.iter().map(|b| hex::encode(b.0)))
+    pub(super) fn serialize<S: Serializer>(list: &[NodeId], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(list.iter().map(|name| hex::encode(name.0)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Blind>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<NodeId>, D::Error> {
         Vec::<String>::deserialize(from)?
             .iter()
-            .map(|text| super::blind(text).ok_or_else(|| D::Error::custom("not a blind")))
+            .map(|text| super::name(text).ok_or_else(|| D::Error::custom("not a name")))
             .collect()
     }
 }
 
-mod stands_by_blind {
+mod stands_by_name {
     use std::collections::BTreeMap;
 
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
 
     use super::Stands;
-    use crate::id::Blind;
+    use crate::id::NodeId;
 
-    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Blind, Stands>, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(map.iter().map(|(b, stands)| (hex::encode(b.0), stands)))
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<NodeId, Stands>, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(map.iter().map(|(name, stands)| (hex::encode(name.0), stands)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Blind, Stands>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<NodeId, Stands>, D::Error> {
         let map = BTreeMap::<String, Stands>::deserialize(from)?;
         map.into_iter()
-            .map(|(text, stands)| super::blind(&text).map(|b| (b, stands)).ok_or_else(|| D::Error::custom("not a blind")))
+            .map(|(text, stands)| super::name(&text).map(|name| (name, stands)).ok_or_else(|| D::Error::custom("not a name")))
             .collect()
     }
 }
 
-fn blind(text: &str) -> Option<Blind> {
+fn name(text: &str) -> Option<NodeId> {
     let mut bytes = [0_u8; 16];
     hex::decode_to_slice(text, &mut bytes).ok()?;
-    Some(Blind(bytes))
+    Some(NodeId(bytes))
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::record::{Stand, StandingRecord, Stands, State};
 use crate::clock::Millis;
-use crate::id::Blind;
+use crate::id::NodeId;
 use crate::identity::{NodeRef, Resolved, SubjectRef};
 use crate::policy::{Policy, Purposes};
 
@@ -98,7 +98,7 @@ const fn index(number: u32) -> usize {
 
 impl Memory {
     /// Takes over what stands for a subject, if it is newer than what is there.
-    pub(super) fn learn(&mut self, subject: SubjectRef, nodes: &[(Blind, NodeRef)], record: &StandingRecord, policy: &Policy) {
+    pub(super) fn learn(&mut self, subject: SubjectRef, nodes: &[(NodeId, NodeRef)], record: &StandingRecord, policy: &Policy) {
         let at = index(subject.0);
         if self.folded.len() <= at {
             self.folded.resize(at + 1, 0);
@@ -114,8 +114,8 @@ impl Memory {
         }
         put(&mut self.subjects, at, Cell::of(&record.subject, policy));
         note(&mut self.subject_ends, subject.0, &record.subject, policy);
-        for (blind, node) in nodes {
-            let Some(stands) = record.identifiers.get(blind) else { continue };
+        for (name, node) in nodes {
+            let Some(stands) = record.identifiers.get(name) else { continue };
             put(&mut self.nodes, index(node.0), Cell::of(stands, policy));
             note(&mut self.node_ends, node.0, stands, policy);
         }
@@ -173,7 +173,7 @@ impl Memory {
     }
 
     /// Whether the cells of a subject and its identifiers are the same here and there.
-    pub(super) fn agrees(&self, other: &Self, subject: SubjectRef, nodes: &[(Blind, NodeRef)]) -> bool {
+    pub(super) fn agrees(&self, other: &Self, subject: SubjectRef, nodes: &[(NodeId, NodeRef)]) -> bool {
         let cell = |memory: &Self, node: NodeRef| memory.nodes.get(index(node.0)).copied().unwrap_or(Cell::EMPTY);
         self.subject_cell(subject) == other.subject_cell(subject)
             && nodes.iter().all(|(_, node)| cell(self, *node) == cell(other, *node))

@@ -25,14 +25,14 @@ impl House {
         let store = Store::memory();
         let vault = Arc::new(Vault::open(&keys.path().join("keys"), &store, &Chance::system()).unwrap());
         let policy = Arc::new(policy::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")).unwrap());
-        let directory = Arc::new(Directory::open(&store).unwrap());
+        let directory = Arc::new(Directory::open(&store, &vault).unwrap());
         let consents = Arc::new(Consents::open(&store, &vault, &directory, &policy).unwrap());
         Self { store, vault, policy, directory, consents, _keys: keys }
     }
 
     /// The same store, read anew.
     fn restart(&mut self) {
-        self.directory = Arc::new(Directory::open(&self.store).unwrap());
+        self.directory = Arc::new(Directory::open(&self.store, &self.vault).unwrap());
         self.consents = Arc::new(Consents::open(&self.store, &self.vault, &self.directory, &self.policy).unwrap());
     }
 
@@ -166,7 +166,7 @@ fn a_refusal_after_a_grant_is_a_withdrawal() {
     assert_eq!(house.decide(D, &[("analytics", false)], NOON).states["analytics"], State::Denied);
     assert_eq!(house.decide(D, &[("analytics", true)], NOON + 1).states["analytics"], State::Granted);
     assert_eq!(house.decide(D, &[("analytics", false)], NOON + 2).states["analytics"], State::Withdrawn);
-    let subject = house.directory.subject(house.directory.owner(house.identifiers(D)[0].blind).unwrap());
+    let subject = house.directory.subject(house.directory.owner(&house.identifiers(D)[0]).unwrap());
     let history = house.consents.history(subject).unwrap();
     assert_eq!(
         history.iter().map(|d| d.states["analytics"]).collect::<Vec<_>>(),
@@ -207,7 +207,7 @@ fn decisions_at_the_same_moment_lose_none() {
     assert!(purposes.iter().all(|p| standing.granted.and(house.bit(p)) == house.bit(p)));
     assert!(standing.denied.is_empty());
     house.consents.fold_check(&house.policy).unwrap();
-    let subject = house.directory.subject(house.directory.owner(house.identifiers(U)[0].blind).unwrap());
+    let subject = house.directory.subject(house.directory.owner(&house.identifiers(U)[0]).unwrap());
     assert_eq!(house.consents.history(subject).unwrap().len(), 50);
 }
 
@@ -263,7 +263,7 @@ fn a_sealed_record_cannot_be_given_to_somebody_else() {
     STANDING.put(&mut batch, a, theirs);
     STANDING.put(&mut batch, b, mine);
     house.store.commit_blocking(batch).unwrap();
-    let directory = Arc::new(Directory::open(&house.store).unwrap());
+    let directory = Arc::new(Directory::open(&house.store, &house.vault).unwrap());
     assert!(Consents::open(&house.store, &house.vault, &directory, &house.policy).is_err());
 }
 

@@ -5,7 +5,7 @@ use super::{Core, Fault};
 use crate::clock::Millis;
 use crate::events::{Event, consent_object};
 use crate::gate::{self, Parcel, Question};
-use crate::id::{Blind, SubjectId};
+use crate::id::{NodeId, SubjectId};
 use crate::identity;
 use crate::outbox;
 use crate::policy::{Destination, Policy};
@@ -20,8 +20,8 @@ pub(super) struct Ready {
     pub(super) source: String,
     /// Tags of the purposes that it is forwarded for.
     pub(super) purposes: Vec<u32>,
-    /// The identifiers that it stated.
-    pub(super) blinds: Vec<Blind>,
+    /// The names of the identifiers that it stated.
+    pub(super) names: Vec<NodeId>,
     /// The same for every try of this event at this destination, and for nothing else.
     pub(super) delivery: String,
     /// One JSON object.
@@ -110,7 +110,7 @@ fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Ev
         received_at: entry.received_at,
         source: entry.source.to_owned(),
         purposes: policy.names(used).into_iter().map(profile::purpose_tag).collect(),
-        blinds: stated.identifiers.iter().map(|i| i.blind).collect(),
+        names: core.directory.names_stored(&core.store, &stated.identifiers)?,
         body: with_delivery(body, &delivery),
         delivery,
     })))

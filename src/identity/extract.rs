@@ -1,5 +1,6 @@
 //! Finds the identifiers that an event states.
 
+use super::directory::tag;
 use super::normalise::{Refusal, normalise};
 use super::{Identifier, Stated};
 use crate::events::{Event, EventType};
@@ -36,9 +37,8 @@ fn take(
 ) {
     match normalise(typed, &policy.controller.country, value) {
         Ok(value) => {
-            let blind = vault.blind(&typed.id, &value);
-            if !stated.identifiers.iter().any(|i| i.blind == blind) {
-                stated.identifiers.push(Identifier { kind, value, blind });
+            if !stated.identifiers.iter().any(|i| i.kind == kind && i.value == value) {
+                stated.identifiers.push(blinded(vault, (kind, typed), value));
             }
         }
         Err(refusal) => stated.refused.push((path.to_owned(), refusal)),
@@ -52,6 +52,11 @@ fn take(
 pub fn parse(policy: &Policy, vault: &Vault, type_id: &str, value: &str) -> Result<Identifier, Refusal> {
     let (kind, typed) = policy.identifier(type_id).ok_or(Refusal::Type)?;
     let value = normalise(typed, &policy.controller.country, value)?;
-    let blind = vault.blind(&typed.id, &value);
-    Ok(Identifier { kind, value, blind })
+    Ok(blinded(vault, (kind, typed), value))
+}
+
+fn blinded(vault: &Vault, (kind, typed): (usize, &IdentifierType), value: String) -> Identifier {
+    let tag = tag(&typed.id);
+    let blinds = vault.blind(tag, &value);
+    Identifier { kind, tag, value, blinds }
 }

@@ -3,13 +3,16 @@
 //! Promises: an identifier has one owner, whatever happens at the same moment; people with an ID of the company's own are
 //! never merged; a device, which several people may share, belongs to nobody but is linked. It refuses to know what was
 //! decided: what a link may do is the gate's and consent's business (`docs/decisions/0003`). Values are kept only sealed;
-//! identifiers are found by their blind form (HMAC under the index key). It serves GDPR Art. 4(5) and 25.
+//! identifiers are found by their blind form (HMAC under the index key of an epoch) and named, in every record, by random bits that
+//! have nothing to do with the value (`docs/decisions/0009`). It serves GDPR Art. 4(5) and 25.
 
 mod admit;
 mod directory;
 mod extract;
+mod memory;
 mod normalise;
 mod record;
+mod reindex;
 #[cfg(test)]
 mod tests;
 
@@ -18,12 +21,13 @@ use std::sync::Arc;
 pub use directory::{Directory, Figures};
 pub use extract::{extract, parse};
 pub use normalise::{Refusal, VALUE_CHARS_MAX};
+pub use reindex::Progress;
 
 use crate::clock::{Chance, Millis, NoChance};
-use crate::id::{Blind, SubjectId};
+use crate::id::{NodeId, SubjectId};
 use crate::policy::Policy;
 use crate::store;
-use crate::vault::{self, DataKey, Vault};
+use crate::vault::{self, Blinds, DataKey, Vault};
 use record::Link;
 
 /// Why identifiers could not be resolved or admitted.
@@ -44,6 +48,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether somebody else changed the same at the same moment.
+    #[must_use]
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(store::Error::Conflict) | Self::Vault(vault::Error::Store(store::Error::Conflict)))
+    }
+
     /// Whether somebody who is concerned was erased meanwhile.
     #[must_use]
     pub const fn is_shredded(&self) -> bool {
@@ -51,16 +61,26 @@ impl Error {
     }
 }
 
-/// A typed value that points to a subject.
-#[derive(Clone, PartialEq, Eq)]
+/// A typed value that points to a subject. Two are equal if type and value are.
+#[derive(Clone)]
 pub struct Identifier {
     /// The type's index in the policy. Smaller is stronger.
     pub kind: usize,
+    /// CRC-32 of the type's ID: its place in the policy may change.
+    pub tag: u32,
     /// The normalised value. Never logged.
     pub value: String,
-    /// Its blind form.
-    pub blind: Blind,
+    /// Its blind forms at the moment in which it was read.
+    pub blinds: Blinds,
 }
+
+impl PartialEq for Identifier {
+    fn eq(&self, other: &Self) -> bool {
+        self.tag == other.tag && self.value == other.value
+    }
+}
+
+impl Eq for Identifier {}
 
 impl std::fmt::Debug for Identifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -119,13 +139,22 @@ pub struct Admission<'a> {
     pub at: Millis,
 }
 
+/// An identifier that becomes known.
+struct Fresh {
+    name: NodeId,
+    blinds: Blinds,
+    tag: u32,
+    owner: SubjectId,
+}
+
 /// What memory must learn when a commit is durable.
 #[derive(Default)]
 pub struct Plan {
     /// The owner of the strongest stated identifier: whose event it is.
     pub subject: SubjectId,
     owners: Vec<SubjectId>,
-    nodes: Vec<(Blind, u32, SubjectId)>,
+    names: Vec<NodeId>,
+    nodes: Vec<Fresh>,
     links: Vec<Link>,
     keys: Vec<(SubjectId, Arc<DataKey>)>,
 }
@@ -135,6 +164,12 @@ impl Plan {
     #[must_use]
     pub fn owners(&self) -> &[SubjectId] {
         &self.owners
+    }
+
+    /// The name of each stated identifier, in their order.
+    #[must_use]
+    pub fn names(&self) -> &[NodeId] {
+        &self.names
     }
 
     /// The data key of a subject that this plan makes; the vault knows it only when the commit is durable.

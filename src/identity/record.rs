@@ -1,69 +1,94 @@
-//! What is stored of identifiers: who owns which, who was stated with whom, and the values, sealed.
+//! What is stored of identifiers: by what they are found and who owns which, who was stated with whom, and the values, sealed.
 
-use crate::id::{Blind, SubjectId};
+use crate::id::{Blind, NodeId, SubjectId};
 use crate::store::{Key, Record, Table};
-use crate::vault::Sealed;
+use crate::vault::{Blinds, Sealed};
 
-/// Who owns an identifier.
-pub(super) const OWNERS: Table<Blind, Owner> = Table::new(b'I', "identifiers");
+/// The index: by its blind form an identifier is found. Nothing else refers to blind forms.
+pub(super) const INDEX: Table<Entry, Owner> = Table::new(b'I', "identifiers");
 /// Identifiers that were stated together with somebody else.
 pub(super) const LINKS: Table<Link, Nothing> = Table::new(b'L', "links");
 /// The values of identifiers, under their owner's data key.
 pub(super) const VALUES: Table<ValueKey, Sealed> = Table::new(b'V', "identifier values");
 
-/// The owner of an identifier.
+/// A blind form under the index key of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) epoch: u32,
+    pub(super) blind: Blind,
+}
+
+impl Entry {
+    /// Where an identifier stands under the present key.
+    pub(super) const fn of(blinds: &Blinds) -> Self {
+        Self { epoch: blinds.epoch, blind: blinds.now }
+    }
+
+    /// Where it stands if it was not moved yet.
+    pub(super) fn before(blinds: &Blinds) -> Option<Self> {
+        Some(Self { epoch: blinds.epoch.checked_sub(1)?, blind: blinds.before? })
+    }
+}
+
+impl Key for Entry {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.epoch.to_be_bytes());
+        out.extend_from_slice(&self.blind.0);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (epoch, blind) = bytes.split_first_chunk::<4>()?;
+        Some(Self { epoch: u32::from_be_bytes(*epoch), blind: Blind(blind.try_into().ok()?) })
+    }
+}
+
+/// An identifier and its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
+    /// Its lasting name.
+    pub(super) name: NodeId,
     pub(super) subject: SubjectId,
     /// CRC-32 of the type's ID.
-    pub(super) kind: u32,
+    pub(super) tag: u32,
     /// The day on which it was first stated, counted from 1970-01-01.
     pub(super) day: u32,
 }
 
 impl Record for Owner {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.name.0);
         out.extend_from_slice(&self.subject.0);
-        out.extend_from_slice(&self.kind.to_be_bytes());
+        out.extend_from_slice(&self.tag.to_be_bytes());
         out.extend_from_slice(&self.day.to_be_bytes());
     }
 
     fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
-        let (subject, rest) = bytes.split_first_chunk::<16>()?;
-        let (kind, day) = rest.split_first_chunk::<4>()?;
-        let day = u32::from_be_bytes(day.try_into().ok()?);
-        (version == Self::VERSION).then_some(Self { subject: SubjectId(*subject), kind: u32::from_be_bytes(*kind), day })
-    }
-}
-
-impl Key for Blind {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        Some(Self(bytes.try_into().ok()?))
+        let (name, rest) = bytes.split_first_chunk::<16>().filter(|_| version == Self::VERSION)?;
+        let (subject, rest) = rest.split_first_chunk::<16>()?;
+        let (tag, rest) = rest.split_first_chunk::<4>()?;
+        let day = u32::from_be_bytes(rest.try_into().ok()?);
+        Some(Self { name: NodeId(*name), subject: SubjectId(*subject), tag: u32::from_be_bytes(*tag), day })
     }
 }
 
 /// An identifier and somebody it was stated together with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Link {
-    pub(super) blind: Blind,
+    pub(super) name: NodeId,
     pub(super) subject: SubjectId,
 }
 
 impl Key for Link {
     fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.blind.0);
+        out.extend_from_slice(&self.name.0);
         out.extend_from_slice(&self.subject.0);
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let (blind, subject) = bytes.split_first_chunk::<16>()?;
-        Some(Self { blind: Blind(*blind), subject: SubjectId(subject.try_into().ok()?) })
+        let (name, subject) = bytes.split_first_chunk::<16>()?;
+        Some(Self { name: NodeId(*name), subject: SubjectId(subject.try_into().ok()?) })
     }
 }
 
@@ -85,22 +110,22 @@ impl Record for Nothing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ValueKey {
     pub(super) subject: SubjectId,
-    pub(super) blind: Blind,
+    pub(super) name: NodeId,
 }
 
 impl Key for ValueKey {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.subject.0);
-        out.extend_from_slice(&self.blind.0);
+        out.extend_from_slice(&self.name.0);
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let (subject, blind) = bytes.split_first_chunk::<16>()?;
-        Some(Self { subject: SubjectId(*subject), blind: Blind(blind.try_into().ok()?) })
+        let (subject, name) = bytes.split_first_chunk::<16>()?;
+        Some(Self { subject: SubjectId(*subject), name: NodeId(name.try_into().ok()?) })
     }
 }
 
 /// The associated data that binds a sealed value to its place.
 pub(super) fn value_aad(key: &ValueKey) -> Vec<u8> {
-    [b"identifier".as_slice(), &key.subject.0, &key.blind.0].concat()
+    [b"identifier".as_slice(), &key.subject.0, &key.name.0].concat()
 }

@@ -7,12 +7,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Clock;
+use crate::id::Blind;
 use crate::policy;
 use crate::store::{Batch, Store};
 
 struct House {
     store: Store,
-    vault: Vault,
+    vault: Arc<Vault>,
     policy: Policy,
     chance: Chance,
     directory: Directory,
@@ -23,9 +24,9 @@ impl House {
     fn new() -> Self {
         let keys = tempfile::tempdir().unwrap();
         let (store, chance) = (Store::memory(), Chance::system());
-        let vault = Vault::open(&keys.path().join("keys"), &store, &chance).unwrap();
+        let vault = Arc::new(Vault::open(&keys.path().join("keys"), &store, &chance).unwrap());
         let policy = policy::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")).unwrap();
-        let directory = Directory::open(&store).unwrap();
+        let directory = Directory::open(&store, &vault).unwrap();
         Self { store, vault, policy, chance, directory, _keys: keys }
     }
 
@@ -70,15 +71,15 @@ fn however_it_is_typed_it_is_one_identifier() {
         ("user_id", &["kunde-1", " kunde-1 "]),
     ];
     for (kind, forms) in same {
-        let blinds: BTreeSet<Blind> = forms.iter().map(|f| house.identifier(kind, f).blind).collect();
+        let blinds: BTreeSet<Blind> = forms.iter().map(|f| house.identifier(kind, f).blinds.now).collect();
         assert_eq!(blinds.len(), 1, "{kind} {forms:?}");
     }
     let different =
         [("email", "e.rika@gmail.com", "erika@gmail.com"), ("email", "erika+a@x.de", "erika@x.de"), ("user_id", "A", "a")];
     for (kind, a, b) in different {
-        assert_ne!(house.identifier(kind, a).blind, house.identifier(kind, b).blind, "{a} is not {b}");
+        assert_ne!(house.identifier(kind, a).blinds.now, house.identifier(kind, b).blinds.now, "{a} is not {b}");
     }
-    assert_ne!(house.identifier("user_id", "4711").blind, house.identifier("loyalty_card", "4711").blind);
+    assert_ne!(house.identifier("user_id", "4711").blinds.now, house.identifier("loyalty_card", "4711").blinds.now);
 }
 
 #[test]
@@ -259,7 +260,7 @@ proptest! {
             house.admit(&stated);
             model.admit(&list);
         }
-        let reloaded = Directory::open(&house.store).unwrap();
+        let reloaded = Directory::open(&house.store, &house.vault).unwrap();
         for directory in [&house.directory, &reloaded] {
             let mut names: BTreeMap<SubjectId, usize> = BTreeMap::new();
             for (item, owner) in &model.owners {

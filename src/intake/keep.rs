@@ -9,8 +9,7 @@ use crate::consent::Standing;
 use crate::events::Event;
 use crate::events::consent_object;
 use crate::gate::{self, Verdict};
-use crate::id::Blind;
-use crate::identity::{self, Admission, Plan, Stated};
+use crate::identity::{self, Admission, Identifier, Plan, Stated};
 use crate::intake::count::Tally;
 use crate::outbox;
 use crate::policy::Policy;
@@ -40,7 +39,7 @@ struct Attempt<'a> {
     plans: Vec<Plan>,
     claims: Vec<dedupe::Key>,
     /// Identifiers that this attempt makes known: who meets one of them again has to wait for the commit.
-    fresh: Vec<Blind>,
+    fresh: Vec<Identifier>,
     tally: Tally<'a>,
     accepted: usize,
     withheld: usize,
@@ -147,7 +146,7 @@ impl Intake {
     fn step<'a>(&self, sender: Sender<'a>, event: &Event<'_>, attempt: &mut Attempt<'a>) -> Result<Step, Error> {
         let Sender { policy, received_at, .. } = sender;
         let stated = identity::extract(event, policy, &self.vault);
-        if stated.identifiers.iter().any(|i| attempt.fresh.contains(&i.blind)) {
+        if stated.identifiers.iter().any(|i| attempt.fresh.contains(i)) {
             return Ok(Step::CommitFirst);
         }
         let resolved = self.directory.resolve(&stated.identifiers);
@@ -178,7 +177,7 @@ impl Intake {
             }
         }
         attempt.count(sender, &verdicts);
-        attempt.fresh.extend(resolved.unknown.iter().filter_map(|i| stated.identifiers.get(*i)).map(|i| i.blind));
+        attempt.fresh.extend(resolved.unknown.iter().filter_map(|i| stated.identifiers.get(*i)).cloned());
         self.put(sender, (event, &stated), &Parcel { key, destinations }, attempt)?;
         Ok(Step::Done)
     }

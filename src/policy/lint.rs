@@ -155,7 +155,13 @@ fn purposes(raw: &Raw, findings: &mut Findings) {
 fn identifiers(raw: &Raw, findings: &mut Findings) {
     let Parsed { from, value } = &raw.identifiers;
     ids(from, value.identifier.iter().map(|i| &i.id), findings);
-    for identifier in &value.identifier {
+    for (place, identifier) in value.identifier.iter().enumerate() {
+        let tag = |id: &str| crc32fast::hash(id.as_bytes());
+        let before = value.identifier.iter().take(place).map(|other| other.id.as_ref());
+        if before.into_iter().any(|other| other != identifier.id.as_ref() && tag(other) == tag(identifier.id.as_ref())) {
+            let message = String::from("an ID whose checksum is that of another type's: the two could not be told apart");
+            findings.error(from, identifier.id.span(), "tag", (message, "choose another ID"));
+        }
         if identifier.paths.as_ref().is_empty() {
             findings.error(
                 from,

@@ -52,6 +52,20 @@ fn the_shipped_policy_has_no_findings_and_the_promised_names() {
     assert!(!policy.destinations[2].is_on());
 }
 
+/// Two types whose IDs have the same checksum.
+const TWINS: &str = r#"[[identifier]]
+id = "plumless"
+kind = "custom"
+paths = ["traits.plumless"]
+
+[[identifier]]
+id = "buckeroo"
+kind = "custom"
+paths = ["traits.buckeroo"]
+
+[[identifier]]
+id = "device""#;
+
 /// File, what to replace, by what, the rule that must speak, the line on which it must.
 const BROKEN: &[(&str, &str, &str, &str, usize)] = &[
     ("controller.toml", "name = \"Weinhaus Muster GmbH\"", "name = \"\"", "controller", 6),
@@ -68,6 +82,7 @@ const BROKEN: &[(&str, &str, &str, &str, usize)] = &[
     ("purposes.toml", "linking = \"identity_linking\"", "linking = \"necessary\"", "reference", 4),
     ("identifiers.toml", "paths = [\"userId\"]", "paths = []", "paths", 5),
     ("identifiers.toml", "paths = [\"userId\"]", "paths = [\"user\"]", "path", 7),
+    ("identifiers.toml", "[[identifier]]\nid = \"device\"", TWINS, "tag", 37),
     ("sources.toml", "\"wk_app\"", "\"wk_web\"", "duplicate", 19),
     ("sources.toml", "\"wk_app\"", "\"secret key\"", "write-key", 19),
     ("sources.toml", "\"wk_app\"", "\"short\"", "write-key", 19),

@@ -150,8 +150,7 @@ pub async fn lookup(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
     let stated = stated(&app, &policy, &identifiers)?;
     let (_, destination) = destination(&policy).ok_or_else(|| Problem::new(Code::NotFound))?;
     let gathering = gathering(&app, &policy, app.clock.now());
-    let blinds: Vec<_> = stated.iter().map(|i| i.blind).collect();
-    let customer = if gathering.may(&blinds, purpose) {
+    let customer = if gathering.may(&app.directory.names(&stated), purpose) {
         gathering.lookup(&destination.domain, &stated).map_err(|error| problem(&Error::Vault(error)))?
     } else {
         None
@@ -177,7 +176,7 @@ fn read(app: &Arc<App>, policy: &Policy, id: CustomerId, asked: Asked) -> Result
     let (Some((_, destination)), Some(purpose)) = (destination(policy), policy.purposes.get(index)) else { return Ok(None) };
     let gathering = gathering(app, policy, at);
     let Some(customer) = gathering.customer(&destination.domain, id)? else { return Ok(None) };
-    let may = |blinds: &[_]| gathering.may(blinds, index);
+    let may = |names: &[_]| gathering.may(names, index);
     let profile = app.profiles.read(&Query { purpose, subjects: &customer.subjects, may: &may, limit, before, at })?;
     let allowed = !profile.channels.is_empty() || gathering.may_any(&customer, index);
     let Profile { traits, identifiers, channels, events, next, complete, .. } = profile;

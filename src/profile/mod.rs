@@ -32,7 +32,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 use crate::clock::{DAY_MS, Millis};
-use crate::id::{Blind, SubjectId};
+use crate::id::{NodeId, SubjectId};
 use crate::policy::{Destination, DestinationKind, Policy};
 use crate::store::{self, Batch, Position, Store};
 use crate::vault::{self, Vault};
@@ -74,8 +74,8 @@ pub struct Arrival<'a> {
     pub source: &'a str,
     /// Tags of the purposes that it is used for.
     pub purposes: &'a [u32],
-    /// The identifiers that it stated.
-    pub blinds: &'a [Blind],
+    /// The names of the identifiers that it stated.
+    pub names: &'a [NodeId],
     /// The event in the gate's form, a JSON object.
     pub event: &'a [u8],
 }
@@ -177,7 +177,7 @@ impl Profiles {
                 Err(vault::Error::Shredded) => continue,
                 Err(error) => return Err(error.into()),
             };
-            let inside = Inside::encode(arrival.blinds, arrival.source, arrival.event);
+            let inside = Inside::encode(arrival.names, arrival.source, arrival.event);
             let aad = Entry::aad(arrival.subject, arrival.received_at, arrival.purposes.iter().copied());
             let sealed = key.seal(&aad, &inside)?;
             let entry = Entry::encode(arrival.subject, arrival.received_at, arrival.purposes, &sealed);

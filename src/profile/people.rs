@@ -4,7 +4,7 @@ use crate::clock::Millis;
 use crate::consent::Consents;
 use crate::events::consent_object::Narrowing;
 use crate::gate;
-use crate::id::{Blind, CustomerId, SubjectId};
+use crate::id::{CustomerId, NodeId, SubjectId};
 use crate::identity::{Directory, Identifier, Known, Resolved, SubjectRef};
 use crate::policy::Policy;
 use crate::vault::{self, Vault};
@@ -66,10 +66,10 @@ impl Gathering<'_> {
         Ok(Some(self.vault.domain(domain)?.customer(subject)))
     }
 
-    /// Whether what stated these identifiers may be used for a purpose now.
+    /// Whether what stated the identifiers of these names may be used for a purpose now.
     #[must_use]
-    pub fn may(&self, blinds: &[Blind], purpose: usize) -> bool {
-        self.allows(&self.directory.resolve_blinds(blinds), purpose)
+    pub fn may(&self, names: &[NodeId], purpose: usize) -> bool {
+        self.allows(&self.directory.resolve_named(names), purpose)
     }
 
     /// Whether anything that the customer may state by itself may be used for a purpose now.

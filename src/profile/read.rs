@@ -8,7 +8,7 @@ use super::index::Place;
 use super::record::{EVENTS, Entry, Inside};
 use super::{EVENTS_OPENED_MAX, Error, Profiles, is_past, purpose_tag};
 use crate::clock::Millis;
-use crate::id::{Blind, SubjectId};
+use crate::id::{NodeId, SubjectId};
 use crate::policy::Purpose;
 use crate::store::Chunk;
 use crate::vault;
@@ -19,8 +19,8 @@ pub struct Query<'a> {
     pub purpose: &'a Purpose,
     /// The subjects that share the customer ID.
     pub subjects: &'a [SubjectId],
-    /// Whether an event that stated these identifiers may be used for the purpose now.
-    pub may: &'a dyn Fn(&[Blind]) -> bool,
+    /// Whether an event that stated the identifiers of these names may be used for the purpose now.
+    pub may: &'a dyn Fn(&[NodeId]) -> bool,
     /// How many events of the timeline.
     pub limit: usize,
     /// Only events before this place of the timeline, as [`Profile::next`] gave it.
@@ -89,7 +89,7 @@ struct Shaped<'a> {
 struct Pass<'a> {
     query: &'a Query<'a>,
     tag: u32,
-    answers: HashMap<Vec<Blind>, bool>,
+    answers: HashMap<Vec<NodeId>, bool>,
     profile: Profile,
 }
 
@@ -146,7 +146,7 @@ impl Profiles {
             Err(error) => return Err(error.into()),
         };
         let plain = key.open(&Entry::aad(entry.subject, entry.received_at, entry.purposes()), entry.sealed)?;
-        if let Some(inside) = Inside::decode(&plain).filter(|inside| pass.may(inside.blinds())) {
+        if let Some(inside) = Inside::decode(&plain).filter(|inside| pass.may(inside.names())) {
             pass.profile.add(query, place, entry.received_at, &inside);
         }
         Ok(())
@@ -154,13 +154,13 @@ impl Profiles {
 }
 
 impl Pass<'_> {
-    fn may(&mut self, blinds: Vec<Blind>) -> bool {
+    fn may(&mut self, names: Vec<NodeId>) -> bool {
         let ask = self.query.may;
-        match self.answers.get(&blinds) {
+        match self.answers.get(&names) {
             Some(known) => *known,
             None => {
-                let answer = ask(&blinds);
-                self.answers.insert(blinds, answer);
+                let answer = ask(&names);
+                self.answers.insert(names, answer);
                 answer
             }
         }

@@ -1,7 +1,7 @@
 //! What the profile store keeps: events in stream T, and per chunk of it a header in table H.
 
 use crate::clock::Millis;
-use crate::id::{Blind, SubjectId};
+use crate::id::{NodeId, SubjectId};
 use crate::store::{Key, Record, Stream, Table};
 
 /// The events. An entry is `version ‖ subject 16 ‖ received_at 8 ‖ n ‖ n purposes of 4 ‖ sealed`.
@@ -122,10 +122,10 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// What is sealed: `n ‖ n blind identifiers of 16 ‖ m ‖ source m ‖ the shaped event`.
+/// What is sealed: `n ‖ n names of identifiers of 16 ‖ m ‖ source m ‖ the shaped event`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inside<'a> {
-    blinds: &'a [u8],
+    names: &'a [u8],
     /// The ID of the source that sent it.
     pub(super) source: &'a str,
     /// The event as the gate shaped it, a JSON object.
@@ -134,24 +134,24 @@ pub(super) struct Inside<'a> {
 
 impl<'a> Inside<'a> {
     /// The identifiers that the event stated: by them it is decided again at every read.
-    pub(super) fn blinds(&self) -> Vec<Blind> {
-        self.blinds.as_chunks::<16>().0.iter().map(|b| Blind(*b)).collect()
+    pub(super) fn names(&self) -> Vec<NodeId> {
+        self.names.as_chunks::<16>().0.iter().map(|name| NodeId(*name)).collect()
     }
 
     pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
         let (&count, rest) = bytes.split_first()?;
-        let (blinds, rest) = rest.split_at_checked(16 * usize::from(count))?;
+        let (names, rest) = rest.split_at_checked(16 * usize::from(count))?;
         let (&length, rest) = rest.split_first()?;
         let (source, event) = rest.split_at_checked(usize::from(length))?;
-        Some(Self { blinds, source: std::str::from_utf8(source).ok()?, event })
+        Some(Self { names, source: std::str::from_utf8(source).ok()?, event })
     }
 
-    pub(super) fn encode(blinds: &[Blind], source: &str, event: &[u8]) -> Vec<u8> {
-        let blinds = blinds.get(..255).unwrap_or(blinds);
+    pub(super) fn encode(names: &[NodeId], source: &str, event: &[u8]) -> Vec<u8> {
+        let names = names.get(..255).unwrap_or(names);
         let source = source.as_bytes().get(..255).unwrap_or(source.as_bytes());
-        let mut out = Vec::with_capacity(2 + 16 * blinds.len() + source.len() + event.len());
-        out.push(u8::try_from(blinds.len()).unwrap_or(u8::MAX));
-        blinds.iter().for_each(|blind| out.extend_from_slice(&blind.0));
+        let mut out = Vec::with_capacity(2 + 16 * names.len() + source.len() + event.len());
+        out.push(u8::try_from(names.len()).unwrap_or(u8::MAX));
+        names.iter().for_each(|name| out.extend_from_slice(&name.0));
         out.push(u8::try_from(source.len()).unwrap_or(u8::MAX));
         out.extend_from_slice(source);
         out.extend_from_slice(event);

@@ -7,7 +7,7 @@ use super::read::Before;
 use super::{Arrival, Gathering, Profile, Profiles, Query, purpose_tag};
 use crate::clock::{Chance, DAY_MS, Millis};
 use crate::consent::{Consents, Method, Order};
-use crate::id::{Blind, CustomerId, SubjectId};
+use crate::id::{CustomerId, NodeId, SubjectId};
 use crate::identity::{self, Admission, Directory, Identifier};
 use crate::policy::{self, Policy, Purpose};
 use crate::store::{Batch, Store};
@@ -63,7 +63,7 @@ impl House {
                 received_at: START + i64::try_from(*n).unwrap(),
                 source: if n % 2 == 0 { "web" } else { "till" },
                 purposes: tags,
-                blinds: &[Blind([7; 16])],
+                names: &[NodeId([7; 16])],
                 event: body.as_bytes(),
             })
             .collect();
@@ -218,7 +218,7 @@ struct Town {
 impl Town {
     fn new() -> Self {
         let house = House::new();
-        let directory = Arc::new(Directory::open(&house.store).unwrap());
+        let directory = Arc::new(Directory::open(&house.store, &house.vault).unwrap());
         let consents = Consents::open(&house.store, &house.vault, &directory, &house.policy).unwrap();
         Self { house, directory, consents }
     }
@@ -261,8 +261,9 @@ impl Town {
     }
 
     fn may(&self, stated: &[&Identifier]) -> bool {
-        let blinds: Vec<Blind> = stated.iter().map(|i| i.blind).collect();
-        self.gathering().may(&blinds, self.house.policy.purpose("personalization").unwrap())
+        let stated: Vec<Identifier> = stated.iter().map(|i| (*i).clone()).collect();
+        let names = self.directory.names(&stated);
+        self.gathering().may(&names, self.house.policy.purpose("personalization").unwrap())
     }
 }
 

@@ -19,6 +19,11 @@ use crate::policy::Policy;
 use crate::store::{self, Batch};
 use crate::vault::Class;
 
+/// How often forgetting somebody starts over because something of theirs changed meanwhile.
+const FORGET_TRIES_MAX: u32 = 64;
+/// How long it waits before.
+const FORGET_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+
 impl Rights {
     /// Finds whose data a request concerns: the owners of the stated identifiers, and devices and addresses that nobody else was seen
     /// with. What others use as well is left alone, and counted.
@@ -28,7 +33,7 @@ impl Rights {
         for (kind, value) in &request.identifiers {
             let read = identity::parse(policy, &self.deps.vault, kind, value);
             let read = read.map_err(|refusal| Error::Identifier { kind: kind.clone(), refusal })?;
-            concerned.extend(directory.owner(read.blind).filter(|owner| !concerned.contains(owner)));
+            concerned.extend(directory.owner(&read).filter(|owner| !concerned.contains(owner)));
         }
         let named = concerned.clone();
         for owner in named.iter().copied() {
@@ -99,9 +104,22 @@ impl Rights {
     /// Lets everything about these people go that is found by who they are.
     async fn forget(&self, subjects: &[SubjectId]) -> Result<(), Error> {
         for subject in subjects {
-            self.deps.store.commit(self.all_of(*subject)?).await?;
+            let mut tries = 0;
+            while let Err(error) = self.try_forget(*subject).await {
+                if !error.is_conflict() || tries >= FORGET_TRIES_MAX {
+                    return Err(error);
+                }
+                // An identifier is being moved to another index key at this moment.
+                tries += 1;
+                tokio::time::sleep(FORGET_PAUSE).await;
+            }
             self.forgotten(*subject);
         }
+        Ok(())
+    }
+
+    async fn try_forget(&self, subject: SubjectId) -> Result<(), Error> {
+        self.deps.store.commit(self.all_of(subject)?).await?;
         Ok(())
     }
 

@@ -135,6 +135,12 @@ impl Error {
     pub const fn is_busy(&self) -> bool {
         matches!(self, Self::Store(store::Error::Busy))
     }
+
+    /// Whether somebody else changed the same at the same moment.
+    const fn is_conflict(&self) -> bool {
+        let in_identity = if let Self::Identity(error) = self { error.is_conflict() } else { false };
+        in_identity || matches!(self, Self::Store(store::Error::Conflict))
+    }
 }
 
 /// A request that comes in.

@@ -15,7 +15,7 @@ use super::{Error, Options};
 /// Cannot be changed for a store that exists; a quarter of it is where blob files would begin.
 const SEGMENT_BYTES: usize = 8 << 20;
 /// What the marker file says of a store of this make.
-const FORMAT: &str = "pforte store 2 (sled 0.34, segments of 8 MiB; streams in log files)\n";
+const FORMAT: &str = "pforte store 3 (sled 0.34, segments of 8 MiB; streams in log files)\n";
 
 pub(super) struct Sled {
     tree: sled::Tree,

@@ -85,6 +85,14 @@ impl Folder {
         read(&self.path(name))
     }
 
+    /// The key in a file; `None` if there is no such file, or what is in it is no key (any more).
+    pub(super) fn read_if_whole(&self, name: &str) -> Result<Option<Secret>, Error> {
+        match self.read(name) {
+            Err(Error::NotAKey { .. }) => Ok(None),
+            read => read,
+        }
+    }
+
     /// The text in a file, `None` if there is no such file.
     pub(super) fn read_text(&self, name: &str) -> Result<Option<String>, Error> {
         match fs::read_to_string(self.path(name)) {
@@ -105,15 +113,35 @@ impl Folder {
 
     /// Lets one key file take the place of another, at once or not at all.
     pub(super) fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
-        fs::rename(self.path(from), self.path(to)).and_then(|()| sync_folder(&self.0)).map_err(|e| self.io(from, e))
+        let renamed = fs::rename(self.path(from), self.path(to)).and_then(|()| sync_folder(&self.parent(to)));
+        renamed.map_err(|e| self.io(from, e))
     }
 
     /// Removes a key file, if it is there.
     pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
         match fs::remove_file(self.path(name)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-            done => done.and_then(|()| sync_folder(&self.0)).map_err(|e| self.io(name, e)),
+            done => done.and_then(|()| sync_folder(&self.parent(name))).map_err(|e| self.io(name, e)),
         }
+    }
+
+    fn parent(&self, name: &str) -> PathBuf {
+        self.path(name).parent().map_or_else(|| self.0.clone(), Path::to_owned)
+    }
+
+    /// Overwrites a key file where it lies, and removes it, if it is there.
+    pub(super) fn destroy(&self, name: &str) -> Result<(), Error> {
+        let path = self.path(name);
+        let length = match fs::metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            found => usize::try_from(found.map_err(|e| self.io(name, e))?.len().min(FILE_BYTES_MAX)).unwrap_or(0),
+        };
+        let overwritten = fs::OpenOptions::new().write(true).open(&path).and_then(|mut file| {
+            file.write_all(&vec![0; length])?;
+            file.sync_all()
+        });
+        overwritten.map_err(|e| self.io(name, e))?;
+        self.remove(name)
     }
 
     /// Makes a new key and writes it: complete and on the disk, or not there at all. Never replaces a file.

@@ -2,7 +2,7 @@
 //!
 //! Every personal byte is stored sealed (AES-256-GCM) under a random data key of its subject, one per retention class; data keys
 //! lie in a tree whose root is overwritten when one of them is shredded. The vault also makes the blind form of
-//! identifiers, which cannot be reversed or guessed without the index key, and the customer IDs of each pseudonymisation
+//! identifiers, which cannot be reversed or guessed without the index key of its epoch, and the customer IDs of each pseudonymisation
 //! domain (EDPB Guidelines 01/2025; pairwise pseudonymous identifiers, `OpenID` Connect Core 8.1).
 //!
 //! **Promises**
@@ -19,6 +19,7 @@
 mod cache;
 mod check;
 mod domain;
+mod index;
 mod keys;
 mod master;
 mod place;
@@ -26,6 +27,7 @@ mod seal;
 mod sign;
 mod tombs;
 mod tree;
+mod turn;
 
 #[cfg(test)]
 mod tests;
@@ -38,18 +40,21 @@ use parking_lot::{Mutex, RwLock};
 use ring::hmac;
 
 pub use domain::Domain;
+pub use index::{Blinds, Epoch};
 pub use master::{Digits, Master, rotate};
 pub use seal::{DataKey, OVERHEAD, Sealed};
 pub use sign::{Doubt, Signer, rotate_signing, verify};
 
-use crate::clock::{Chance, NoChance};
-use crate::id::{Blind, SubjectId};
+use crate::clock::{Chance, Millis, NoChance};
+use crate::id::SubjectId;
 use crate::store::{self, Batch, Store};
 use cache::Cache;
+use index::Index;
 use keys::{Folder, Secret};
 use place::{Place, Places};
 use tombs::Tombs;
 use tree::Tree;
+use turn::Desk;
 
 /// How many unwrapped data keys stay in memory: about 90 MB if all places are taken.
 pub const CACHED_KEYS_MAX: usize = 1_000_000;
@@ -149,11 +154,13 @@ pub struct Settings {
     pub master: Master,
     /// How many unwrapped data keys stay in memory.
     pub cached_keys: usize,
+    /// When the vault is opened: keys that are made now are dated so.
+    pub at: Millis,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { master: Master::default(), cached_keys: CACHED_KEYS_MAX }
+        Self { master: Master::default(), cached_keys: CACHED_KEYS_MAX, at: 0 }
     }
 }
 
@@ -169,8 +176,9 @@ pub struct Vault {
     signer: Signer,
     /// Seals the records that bind the store to its keys.
     check: DataKey,
-    blind: hmac::Key,
+    index: RwLock<Index>,
     mac: hmac::Key,
+    opened_at: Millis,
     domains: RwLock<HashMap<String, Arc<Domain>>>,
     /// Held while a domain's key is made, so that it is made once.
     making: Mutex<()>,
@@ -200,16 +208,13 @@ impl Vault {
             return Err(Error::CheckMissing);
         }
         let master = settings.master.read_or_new(&folder, known, chance)?;
-        let index = key_or_new(&folder, "index.key", known, chance)?;
         let check = DataKey::new(master.derive(master::CHECK)?);
-        let fits = check::fits(store, &check, &index)?;
-        fits.map_or(Ok(()), |misfit| {
-            let path = match misfit {
-                check::Misfit::Master => settings.master.name(&folder),
-                check::Misfit::Index => folder.path("index.key"),
-            };
-            Err(Error::OtherKeys { path })
-        })?;
+        if !check::belongs(store, &check)? {
+            return Err(Error::OtherKeys { path: settings.master.name(&folder) });
+        }
+        let desk = Desk { store, folder: &folder, check: &check, chance };
+        let index = Index::new(desk.open(check::INDEX, "index", settings.at)?)?;
+        let digest = desk.open(check::DIGEST, "digest", settings.at)?.now;
         let wrap = DataKey::new(master.derive(master::ROOT)?);
         let tree = Arc::new(Tree::open(store, &folder.path("roots"), wrap, chance)?);
         let (tombs, since) = Tombs::open(&folder.path(&format!("shredded/{}.list", tree.name())), tree.buried())?;
@@ -219,8 +224,9 @@ impl Vault {
             returned: Vec::new(),
             signer: Signer::open(&folder, chance)?,
             check,
-            blind: index.derive("pforte/v1/blind")?.hmac(),
-            mac: index.derive("pforte/v1/mac")?.hmac(),
+            index: RwLock::new(index),
+            mac: digest.derive("pforte/v1/mac")?.hmac(),
+            opened_at: settings.at,
             store: store.clone(),
             chance: chance.clone(),
             folder,
@@ -229,7 +235,7 @@ impl Vault {
             shredding: Mutex::default(),
             cache: Cache::new(settings.cached_keys),
         };
-        vault.bind(&index)?;
+        vault.bind_domains()?;
         vault.returned = vault.shred_again(&since)?;
         Ok(vault)
     }
@@ -248,14 +254,54 @@ impl Vault {
         &self.signer
     }
 
-    /// The blind form of an identifier: HMAC-SHA-256(index key, kind ‖ 0 ‖ value), cut to 128 bits.
+    /// The blind forms of an identifier by which it is found now.
     #[must_use]
-    pub fn blind(&self, kind: &str, normalised: &str) -> Blind {
-        let mut mac = hmac::Context::with_key(&self.blind);
-        mac.update(kind.as_bytes());
-        mac.update(&[0]);
-        mac.update(normalised.as_bytes());
-        Blind(cut(&mac.sign()))
+    pub fn blind(&self, kind: u32, normalised: &str) -> Blinds {
+        self.index.read().blind(kind, normalised)
+    }
+
+    /// How the index stands.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.index.read().epoch()
+    }
+
+    /// Makes the batch conflict if the index has another key than in this epoch when it is committed: who was not found by a key that
+    /// is no more would be admitted twice.
+    ///
+    /// # Errors
+    /// A conflict if it has another one now.
+    pub fn check_index(&self, epoch: u32, batch: &mut Batch) -> Result<(), Error> {
+        let index = self.index.read();
+        if index.epoch().number != epoch {
+            return Err(Error::Store(store::Error::Conflict));
+        }
+        index.turn.check(batch);
+        Ok(())
+    }
+
+    /// Puts another index key in the place of the present one, which stays until [`Vault::end_index`]. Blocks.
+    ///
+    /// # Errors
+    /// What disk and store say. The epoch tells whether it has begun all the same.
+    pub fn begin_index(&self, at: Millis) -> Result<(), Error> {
+        let turn = self.index.read().turn.clone();
+        let (turn, next) = self.desk().begin(&turn, at)?;
+        let begun = self.index.read().begun(turn.clone(), &next)?;
+        *self.index.write() = begun;
+        self.desk().name_files(&turn)
+    }
+
+    /// Destroys the index key of the epoch before. Invariant: nothing stands under it any more. Blocks.
+    ///
+    /// # Errors
+    /// What disk and store say; what is left to be done is done at the next open.
+    pub fn end_index(&self) -> Result<(), Error> {
+        let turn = self.index.read().turn.clone();
+        let turn = self.desk().unbind(&turn)?;
+        let ended = self.index.read().ended(turn.clone());
+        *self.index.write() = ended;
+        self.desk().destroy(&turn)
     }
 
     /// A keyed digest for lookups such as deduplication; digests under different labels have nothing in common.
@@ -437,14 +483,6 @@ impl Vault {
 impl Drop for Vault {
     fn drop(&mut self) {
         self.tree.rest();
-    }
-}
-
-fn key_or_new(folder: &Folder, name: &str, known: bool, chance: &Chance) -> Result<Secret, Error> {
-    match folder.read(name)? {
-        Some(secret) => Ok(secret),
-        None if known => Err(Error::KeyMissing { path: folder.path(name) }),
-        None => folder.create(name, chance),
     }
 }
 

@@ -14,7 +14,7 @@ pub(in crate::forward) fn stage(profiles: &Profiles, ready: &[Ready], batch: &mu
             received_at: r.received_at,
             source: &r.source,
             purposes: &r.purposes,
-            blinds: &r.blinds,
+            names: &r.names,
             event: &r.body,
         })
         .collect();

@@ -122,7 +122,7 @@ impl House {
 
     fn over(store: Store, clock: Clock, folder: tempfile::TempDir, policy: Policy) -> Self {
         let vault = Arc::new(Vault::open(&folder.path().join("keys"), &store, &Chance::system()).unwrap());
-        let directory = Arc::new(Directory::open(&store).unwrap());
+        let directory = Arc::new(Directory::open(&store, &vault).unwrap());
         let consents = Arc::new(Consents::open(&store, &vault, &directory, &policy).unwrap());
         let profiles = Arc::new(Profiles::open(&store, &vault).unwrap());
         let policy = Handle::new(policy);

@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 
 use crate::clock::Chance;
 use crate::events::{Event, EventType};
-use crate::id::{Blind, CustomerId};
+use crate::id::CustomerId;
 use crate::identity::Identifier;
 use crate::policy::{
     Controller, Destination, DestinationKind, IdentifierForm, IdentifierKind, IdentifierType, LegalBasis, Policy, Purpose,
     Purposes, Route, Source, SourceKind, Texts,
 };
 use crate::store::Store;
-use crate::vault::{Domain, Vault};
+use crate::vault::{Blinds, Domain, Vault};
 
 const ANALYTICS: usize = 0;
 const PERSONAL: usize = 1;
@@ -151,7 +151,7 @@ fn domain(name: &str) -> Arc<Domain> {
 }
 
 fn identifier(policy: &Policy, id: &str, value: &str) -> Identifier {
-    Identifier { kind: policy.identifier(id).unwrap().0, value: value.to_owned(), blind: Blind([0; 16]) }
+    Identifier { kind: policy.identifier(id).unwrap().0, tag: 0, value: value.to_owned(), blinds: Blinds::default() }
 }
 
 /// What leaves for the first destination of `policy` on its first route, everything allowed.
