@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 
 use super::request::{Fate, Recipient};
 use super::{Certificate, Error, Request, RequestId, Rights, State};
-use crate::clock::Millis;
 use crate::forward::{Received, recipients};
 use crate::id::SubjectId;
 use crate::identity::{self, SubjectRef};
@@ -54,19 +53,8 @@ impl Rights {
         Ok(())
     }
 
-    /// Does what is left to be done of an approved erasure, here and at recipients. Gives when there is more to do.
-    pub(super) async fn erase_and_tell(&self, id: RequestId) -> Result<Option<Millis>, Error> {
-        self.erase(id).await?;
-        let due = self.tell(id).await?;
-        if due.is_none() {
-            // Perhaps nobody is left to be told.
-            self.erase(id).await?;
-        }
-        Ok(due)
-    }
-
     /// Does what is left to be done here, and completes the request when all recipients have done their part.
-    async fn erase(&self, id: RequestId) -> Result<(), Error> {
+    pub(super) async fn erase(&self, id: RequestId) -> Result<(), Error> {
         let _turn = self.turn.lock().await;
         let mut request = self.get(id)?;
         if request.state != State::Running {
@@ -171,7 +159,7 @@ impl Rights {
     }
 
     /// Who had received something, and what became of it there by now.
-    fn recipients(&self, subjects: &[SubjectId]) -> Result<Vec<Recipient>, Error> {
+    pub(super) fn recipients(&self, subjects: &[SubjectId]) -> Result<Vec<Recipient>, Error> {
         let policy = self.deps.policy.current();
         let mut all: BTreeMap<String, (recipients::Sum, Vec<String>)> = BTreeMap::new();
         for subject in subjects {

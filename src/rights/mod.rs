@@ -19,12 +19,14 @@ mod certificate;
 pub mod deadline;
 mod erase;
 pub mod http;
+mod notify;
 mod object;
 mod register;
 mod request;
 mod restrict;
 mod step;
 mod tell;
+mod work;
 
 use std::sync::Arc;
 
@@ -56,8 +58,6 @@ pub const KEPT_DAYS: i64 = 4 * 366;
 const RECORD_BYTES_MAX: usize = store::VALUE_BYTES_MAX - 64;
 /// How many records are read at a time.
 const PAGE: usize = 256;
-/// How long the work rests at most when nothing is due, in milliseconds.
-const WORK_PAUSE_MAX_MS: Millis = 3_600_000;
 
 /// Why a request cannot be taken, or not be changed like this.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +74,9 @@ pub enum Error {
     /// A reason is needed.
     #[error("a reason is needed")]
     NoReason,
+    /// What it is about is being erased at this moment.
+    #[error("an erasure of the same person is being done; look again in a moment")]
+    Underway,
     /// Somebody else has to approve it as well.
     #[error("the policy asks for two persons; somebody else has to approve it as well")]
     SamePerson,
@@ -187,6 +190,8 @@ pub struct Rights {
     deps: Deps,
     /// Requests change one at a time. There are few, and each takes milliseconds.
     turn: Mutex<()>,
+    /// There may be somebody to be told.
+    telling: Notify,
     /// Entries of the audit are numbered one at a time.
     auditing: Mutex<()>,
     wake: Notify,
@@ -196,7 +201,7 @@ impl Rights {
     /// Opens the room. Nothing is done before [`Rights::run`].
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        Self { deps, turn: Mutex::default(), auditing: Mutex::default(), wake: Notify::new() }
+        Self { deps, turn: Mutex::default(), telling: Notify::new(), auditing: Mutex::default(), wake: Notify::new() }
     }
 
     /// Takes a request. It is durable when this returns.
@@ -261,47 +266,6 @@ impl Rights {
         }
         all.sort_by_key(|(id, request)| (request.received_at, *id));
         Ok(all)
-    }
-
-    /// Does what was approved, for as long as the process runs. What fails is tried again.
-    pub async fn run(&self) {
-        loop {
-            let pause = match self.work().await {
-                Ok(due) => {
-                    let wait = due.map_or(WORK_PAUSE_MAX_MS, |due| (due - self.deps.clock.now()).clamp(0, WORK_PAUSE_MAX_MS));
-                    std::time::Duration::from_millis(u64::try_from(wait).unwrap_or(0))
-                }
-                Err(error) => {
-                    tracing::error!(%error, "requests of people wait; they are tried again");
-                    std::time::Duration::from_secs(30)
-                }
-            };
-            tokio::select! {
-                () = self.wake.notified() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
-    }
-
-    /// Does what can be done now, and says when there is more.
-    ///
-    /// # Errors
-    /// The first failure; what comes after it was done all the same.
-    pub async fn work(&self) -> Result<Option<Millis>, Error> {
-        let mut failed = Ok(());
-        let mut due: Option<Millis> = None;
-        for (id, request) in self.list(Some(State::Running))? {
-            let done = match request.kind {
-                Kind::Erasure => self.erase_and_tell(id).await.map(|next| due = due.into_iter().chain(next).min()),
-                Kind::Objection => self.object(id).await,
-                Kind::Restriction => self.restrict(id).await,
-                Kind::Access | Kind::Portability => self.make_available(id).await,
-            };
-            if failed.is_ok() {
-                failed = done;
-            }
-        }
-        failed.map(|()| due)
     }
 
     /// Forgets requests that have been over for [`KEPT_DAYS`].

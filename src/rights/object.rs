@@ -1,10 +1,15 @@
 //! Objection (GDPR Art. 21): purposes that do not rest on a contract or a law are stopped, as if the person had denied them.
 
+use std::sync::Arc;
+
 use super::request::{Kind, RequestId, State};
 use super::{Error, Rights};
 use crate::consent::{Method, Order};
 use crate::identity;
 use crate::policy::{LegalBasis, Policy};
+
+/// How the note is called that says that it holds.
+const OBJECTED: &str = "objected";
 
 /// What an objection is about: the named purposes, or all that can be stopped.
 pub(super) fn purposes(policy: &Policy, kind: Kind, named: Option<Vec<String>>) -> Result<Vec<String>, Error> {
@@ -21,12 +26,16 @@ pub(super) fn purposes(policy: &Policy, kind: Kind, named: Option<Vec<String>>) 
 }
 
 impl Rights {
-    /// Does what an approved objection asks for. What was on the wire has arrived or failed when it is noted.
+    /// Does what an approved objection asks for. What was on the wire has arrived or failed when it is noted; then those who use what
+    /// they have for one of the purposes are told.
     pub(super) async fn object(&self, id: RequestId) -> Result<(), Error> {
         let _turn = self.turn.lock().await;
         let mut request = self.get(id)?;
         if request.state != State::Running {
             return Ok(());
+        }
+        if request.has(OBJECTED) {
+            return self.settle(id, request).await;
         }
         let (policy, at) = (self.deps.policy.current(), self.deps.clock.now());
         let mut identifiers = Vec::with_capacity(request.identifiers.len());
@@ -45,13 +54,16 @@ impl Rights {
             source: usize::MAX,
             actor: Some(id.to_string()),
             at,
-            policy,
+            policy: Arc::clone(&policy),
             mark: None,
         };
         self.deps.consents.record(order).await?;
         self.deps.forwarder.fence().await;
-        request.close(State::Done);
-        request.note(at, "gateway", "objected", None);
-        self.save(id, &request).await
+        let mut recipients = self.recipients(&request.concerned())?;
+        recipients.retain(|recipient| request.concerns(&policy, recipient));
+        request.begin_telling(recipients, &policy, at);
+        request.note(at, "gateway", OBJECTED, None);
+        self.save(id, &request).await?;
+        self.settle(id, request).await
     }
 }

@@ -304,6 +304,9 @@ pub struct Request {
     /// Who sees to it: a name that the company gives its people, never one of a customer.
     #[serde(default)]
     pub assigned: Option<String>,
+    /// Since when recipients are told, if it is no erasure.
+    #[serde(default)]
+    pub telling_since: Option<Millis>,
     /// Whose keys have approved it so far.
     #[serde(default)]
     pub approvals: Vec<String>,
@@ -331,6 +334,7 @@ impl Request {
             lifted: false,
             purposes: Vec::new(),
             assigned: None,
+            telling_since: None,
             approvals: Vec::new(),
         }
     }
@@ -343,6 +347,11 @@ impl Request {
 
     pub(super) fn note(&mut self, at: Millis, who: &str, what: &str, why: Option<&str>) {
         self.acts.push(Act { at, who: who.to_owned(), what: what.to_owned(), why: why.map(str::to_owned) });
+    }
+
+    /// Whose data are concerned.
+    pub(super) fn concerned(&self) -> Vec<SubjectId> {
+        self.subjects.iter().filter_map(|hex| super::erase::subject(hex)).collect()
     }
 
     /// Whether it says whom it is about.

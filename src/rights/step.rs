@@ -140,8 +140,22 @@ impl Rights {
             return Ok("approved_by_one");
         }
         self.resolve(request, by.policy)?;
+        self.not_being_erased(request)?;
         request.state = State::Running;
         Ok("approved")
+    }
+}
+
+impl Rights {
+    /// What somebody is about to be erased from takes nothing else: it would be about nothing a moment later.
+    fn not_being_erased(&self, request: &Request) -> Result<(), Error> {
+        for (_, other) in self.list(Some(State::Running))? {
+            let erases = other.kind == Kind::Erasure && other.shredded.is_none();
+            if erases && other.subjects.iter().any(|subject| request.subjects.contains(subject)) {
+                return Err(Error::Underway);
+            }
+        }
+        Ok(())
     }
 }
 

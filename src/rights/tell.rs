@@ -1,8 +1,6 @@
 //! Telling recipients what a person asked for, each by what it offers.
 
-use serde_json::Map;
-
-use super::request::{Fate, Recipient};
+use super::request::{Fate, Recipient, Request};
 use super::{Error, RequestId, Rights, State};
 use crate::clock::{DAY_MS, Millis};
 use crate::forward::{Message, Told};
@@ -17,16 +15,21 @@ impl Rights {
         let pending = |recipient: &&Recipient| request.state == State::Running && recipient.fate == Fate::Pending;
         let mut came: Vec<(String, Told)> = Vec::new();
         for recipient in request.recipients.iter().filter(pending).filter(|recipient| recipient.next_at <= now) {
-            came.push((recipient.id.clone(), self.tell_one(&policy, id, recipient).await));
+            came.push((recipient.id.clone(), self.tell_one(&policy, (id, &request), recipient).await));
         }
         let _turn = self.turn.lock().await;
+        let before = (request.message(), request.telling_since);
         let mut request = self.get(id)?;
+        if before != (request.message(), request.telling_since) {
+            // It was about something else, such as a restriction that is lifted by now.
+            return Ok(request.next_telling());
+        }
         let at = self.deps.clock.now();
         for (name, told) in &came {
             let Some(recipient) = request.recipients.iter_mut().find(|r| r.id == *name && r.fate == Fate::Pending) else {
                 continue;
             };
-            let since = request.shredded.map_or(at, |(_, at)| at);
+            let since = request.telling_since.or(request.shredded.map(|(_, at)| at)).unwrap_or(at);
             let days = policy.destination(name).map_or(0, |(_, destination)| destination.retry_days);
             recipient.take(*told, at, at.saturating_sub(since) > Millis::from(days) * DAY_MS);
             let (what, why) =
@@ -37,19 +40,18 @@ impl Rights {
         }
         if !came.is_empty() {
             self.save(id, &request).await?;
+            self.wake.notify_one();
         }
-        let due =
-            request.recipients.iter().filter(|recipient| recipient.fate == Fate::Pending).map(|recipient| recipient.next_at);
-        Ok(due.min())
+        Ok(request.next_telling())
     }
 
     /// Tells one recipient about all its customer IDs; the first that does not arrive ends it for now.
-    async fn tell_one(&self, policy: &Policy, id: RequestId, recipient: &Recipient) -> Told {
+    async fn tell_one(&self, policy: &Policy, (id, request): (RequestId, &Request), recipient: &Recipient) -> Told {
         // It has left the policy meanwhile: nobody knows its address.
         let Some((_, destination)) = policy.destination(&recipient.id) else { return Told::Nowhere };
-        let request = id.to_string();
+        let (kind, named) = (request.message(), id.to_string());
         for customer in &recipient.customers {
-            let message = Message { kind: "customer.erase", request: &request, customer, more: Map::new() };
+            let message = Message { kind, request: &named, customer, more: request.says(policy, destination) };
             let told = self.deps.forwarder.tell(destination, message, recipient.failures).await;
             if told != Told::Heard {
                 return told;

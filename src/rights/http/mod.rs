@@ -151,7 +151,7 @@ pub async fn jwks(app: web::Data<App>) -> HttpResponse {
 fn problem(error: &Error) -> Problem {
     match error {
         Error::NotFound => Problem::new(Code::NotFound),
-        Error::State(_) | Error::TooLate => Problem::field(Code::Conflict, "state").detail(error.to_string()),
+        Error::State(_) | Error::TooLate | Error::Underway => Problem::field(Code::Conflict, "state").detail(error.to_string()),
         Error::SamePerson => Problem::field(Code::Conflict, "approvals").detail(error.to_string()),
         Error::Full => Problem::field(Code::InvalidField, "reason").detail(error.to_string()),
         Error::NoReason => Problem::field(Code::MissingField, "reason").detail(error.to_string()),

@@ -5,3 +5,4 @@ mod objection;
 mod officer;
 mod proxy;
 mod restriction;
+mod told;

@@ -20,8 +20,14 @@ fn approve(gateway: &Gateway, body: &Value) {
     let open = |gateway: &Gateway| gateway.get("/metrics", "").text.contains("pforte_requests_open 1");
     assert!(open(gateway), "whoever watches the figures sees that somebody waits");
     assert_eq!(gateway.post(&format!("/v1/requests/{request}/approve"), &bearer(gateway), b"{}").status, 200);
-    gateway.wait_for("the objection to hold", || {
-        (gateway.get(&format!("/v1/requests/{request}"), &bearer(gateway)).json()["state"] == "done").then_some(())
+    gateway.wait_for("the objection to hold and its recipients to be told", || {
+        let seen = gateway.get(&format!("/v1/requests/{request}"), &bearer(gateway)).json();
+        for recipient in seen["recipients"].as_array().unwrap().iter().filter(|recipient| recipient["state"] == "open") {
+            assert_eq!(recipient["id"], "archive", "the profile store sees to it by itself: {seen}");
+            let confirmed = json!({"recipient": "archive"}).to_string();
+            gateway.post(&format!("/v1/requests/{request}/confirm"), &bearer(gateway), confirmed.as_bytes());
+        }
+        (seen["state"] == "done").then_some(())
     });
     assert!(!open(gateway));
 }

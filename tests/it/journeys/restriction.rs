@@ -32,6 +32,18 @@ fn lift(gateway: &Gateway, request: &str) {
     let path = format!("/v1/requests/{request}/lift");
     assert_eq!(gateway.post(&path, &bearer(gateway), b"{}").field(), "reason");
     asked(gateway, &path, &json!({"reason": "Die Angaben stimmen; die Kundin wurde am 24. unterrichtet."}));
+    gateway.wait_for("nobody to be waited for", || {
+        let seen = gateway.get(&format!("/v1/requests/{request}"), &bearer(gateway)).json();
+        for recipient in seen["recipients"].as_array().unwrap().iter().filter(|recipient| recipient["state"] == "open") {
+            // Whoever keeps the archive lets it be used again.
+            gateway.post(
+                &format!("/v1/requests/{request}/confirm"),
+                &bearer(gateway),
+                json!({"recipient": recipient["id"]}).to_string().as_bytes(),
+            );
+        }
+        seen["acts"].as_array().unwrap().iter().any(|act| act["what"] == "unrestricted").then_some(())
+    });
     gateway.wait_for("the restriction to be over", || {
         (gateway.get(&format!("/v1/requests/{request}"), &bearer(gateway)).json()["state"] == "done").then_some(())
     });
