@@ -15,6 +15,7 @@ use crate::intake::Intake;
 use crate::limit::Limiter;
 use crate::policy::{self, Handle};
 use crate::profile::Profiles;
+use crate::retention::{self, Retention};
 use crate::rights::{self, Rights};
 use crate::store::{self, Store};
 use crate::telemetry::{Figures, Metrics};
@@ -46,6 +47,8 @@ pub struct App {
     pub forwarder: Arc<Forwarder>,
     /// What people ask for.
     pub rights: Arc<Rights>,
+    /// What is over goes.
+    pub retention: Retention,
     /// Secret keys.
     pub secrets: Keys,
     /// The token of this run, for commands on this machine.
@@ -71,11 +74,7 @@ impl App {
     /// As [`App::open`].
     pub fn open_with(config: Config, clock: Clock, store: Option<Store>) -> anyhow::Result<Arc<Self>> {
         let chance = Chance::system();
-        let policy = policy::load(&config.policies).map_err(|findings| {
-            let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!("the policy in {} does not load:\n{}", config.policies.display(), lines.join("\n"))
-        })?;
-        let policy = Handle::new(policy);
+        let policy = first_policy(&config)?;
         let store = match store {
             Some(store) => store,
             None => {
@@ -112,6 +111,15 @@ impl App {
             chance: chance.clone(),
         }));
         rights.bury_again()?;
+        let retention = Retention::open(retention::Deps {
+            store: store.clone(),
+            vault: Arc::clone(&vault),
+            directory: Arc::clone(&directory),
+            consents: Arc::clone(&consents),
+            profiles: Arc::clone(&profiles),
+            rights: Arc::clone(&rights),
+            policy: policy.clone(),
+        })?;
         let secrets = Keys::open(&config.data, &chance)?;
         let operator = auth::Operator::fresh(&chance)?;
         Ok(Arc::new(Self {
@@ -129,6 +137,7 @@ impl App {
             intake,
             forwarder,
             rights,
+            retention,
             secrets,
             operator,
         }))
@@ -160,6 +169,8 @@ impl App {
             tracing::error!(%error, "requests of people cannot be counted");
             (0, 0)
         });
+        let run = self.retention.latest().unwrap_or_default();
+        let seconds = |at: crate::clock::Millis| u64::try_from(at / 1000).unwrap_or(0);
         figures.gauges = vec![
             ("subjects", "People and devices that are known", count(directory.subjects)),
             ("identifiers", "Identifiers that are known", count(directory.identifiers)),
@@ -170,6 +181,14 @@ impl App {
             ("profile_events", "Events in the embedded profile store", count(self.profiles.events())),
             ("requests_open", "Requests of people that are not over", requests),
             ("requests_late", "Requests of people whose deadline has passed", late),
+            (
+                "retention_seconds",
+                "When what is over was last looked for, in seconds since 1970",
+                run.ended_at.map_or(0, seconds),
+            ),
+            ("retention_people", "People whom the latest run let go because nothing was left to be kept", run.people),
+            ("retention_duties_ended", "People of whom the latest run ended what a law had kept", run.duties_ended),
+            ("retention_duties_held", "People of whom something is kept because a law says so", run.duties_held),
             ("store_bytes", "What the store takes on disk", self.store.size_on_disk()),
         ];
         figures
@@ -184,4 +203,12 @@ impl App {
         self.store.close()?;
         Ok(())
     }
+}
+
+fn first_policy(config: &Config) -> anyhow::Result<Handle> {
+    let policy = policy::load(&config.policies).map_err(|findings| {
+        let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the policy in {} does not load:\n{}", config.policies.display(), lines.join("\n"))
+    })?;
+    Ok(Handle::new(policy))
 }

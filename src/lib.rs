@@ -25,6 +25,7 @@ pub mod limit;
 pub mod outbox;
 pub mod policy;
 pub mod profile;
+pub mod retention;
 pub mod rights;
 pub mod routes;
 pub mod server;

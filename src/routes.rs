@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{ServiceConfig, get, method, post, resource, scope, to};
 
-use crate::{consent, error, forward, intake, profile, rights, site, telemetry};
+use crate::{consent, error, forward, intake, profile, retention, rights, site, telemetry};
 
 /// Adds all endpoints.
 pub fn all(cfg: &mut ServiceConfig) {
@@ -43,6 +43,8 @@ fn systems(cfg: &mut ServiceConfig) {
                 .route("/lookup", post().to(profile::http::lookup))
                 .route("/{customer_id}", get().to(profile::http::show)),
         )
+        .route("/v1/retention", get().to(retention::http::show))
+        .route("/v1/retention/{duty}", get().to(retention::http::records))
         .service(
             scope("/v1/requests")
                 .route("", post().to(rights::http::file))

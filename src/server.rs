@@ -120,7 +120,7 @@ async fn tidy(app: Arc<App>) {
         complain("deduplication keys", app.intake.tidy(at).await);
         complain("dead letters", app.forwarder.tidy(at).await);
         complain("requests of people", app.rights.tidy(at).await);
-        complain("profile events", app.profiles.sweep(&app.policy.current(), at).await);
+        complain("what is past its retention", app.retention.run(at).await);
     }
 }
 

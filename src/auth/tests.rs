@@ -22,6 +22,8 @@ fn source(origins: &[&str]) -> Source {
 
 fn policy() -> Policy {
     Policy {
+        duties: Vec::new(),
+        proof_years: 3,
         version: String::new(),
         controller: Controller::default(),
         purposes: Vec::new(),

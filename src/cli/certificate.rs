@@ -54,6 +54,9 @@ fn say(certificate: &Certificate) {
     if certificate.shared_left > 0 {
         println!("left      {} devices or addresses that others use as well", certificate.shared_left);
     }
+    for kept in &certificate.kept {
+        println!("kept      {} records for {} until {}: {}", kept.records, kept.duty, kept.until, kept.law);
+    }
     if certificate.recipients.is_empty() {
         println!("recipients: none had received anything");
     }

@@ -11,6 +11,7 @@ pub mod key;
 pub mod keys;
 pub mod policy;
 pub mod requests;
+pub mod retention;
 pub mod serve;
 pub mod store;
 
@@ -48,6 +49,8 @@ enum Command {
     Requests(requests::Args),
     /// Shows who did what with people's requests, and who looked
     Audit(audit::Args),
+    /// Says what is stored how long
+    Retention(retention::Args),
     /// Checks certificates of erasure
     Certificate(certificate::Args),
     /// Looks after the store
@@ -71,6 +74,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Some(Command::Deadletters(args)) => deadletters::run(&args),
         Some(Command::Requests(args)) => requests::run(&args),
         Some(Command::Audit(args)) => audit::run(&args),
+        Some(Command::Retention(args)) => retention::run(&args),
         Some(Command::Certificate(args)) => certificate::run(&args),
         Some(Command::Store(args)) => store::run(&args),
     }

@@ -6,6 +6,7 @@
 //! `docs/decisions/0003`). It serves GDPR Art. 7(1) and (3). It knows neither events nor destinations.
 
 pub mod http;
+mod leave;
 mod record;
 mod standing;
 #[cfg(test)]
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::clock::{Chance, DAY_MS, Millis};
 use crate::id::{NodeId, SubjectId};
@@ -23,6 +24,7 @@ use crate::identity::{self, Admission, Directory, Identifier, NodeRef, Resolved,
 use crate::policy::{LegalBasis, Policy};
 use crate::store::{self, Batch, Store, Stream};
 use crate::vault::{self, DataKey, Sealed, Vault};
+pub use leave::Memorable;
 use record::{DECISIONS, DecisionKey, STANDING, Stand, StandingRecord, SubjectKey, aad};
 pub use record::{Decision, Method, NoticeShown, State};
 use standing::Memory;
@@ -142,6 +144,8 @@ pub struct Consents {
     directory: Arc<Directory>,
     chance: Chance,
     memory: RwLock<Memory>,
+    /// Who was closed before the start and is not gone yet.
+    closed: Mutex<Vec<SubjectId>>,
 }
 
 impl Consents {
@@ -156,8 +160,13 @@ impl Consents {
             directory: Arc::clone(directory),
             chance: Chance::system(),
             memory: RwLock::default(),
+            closed: Mutex::default(),
         };
         consents.each_record(|subject, record| {
+            if record.is_none_or(|record| record.closed) {
+                consents.closed.lock().push(subject);
+            }
+            let Some(record) = record else { return Ok(()) };
             if let Some(reference) = consents.directory.find(subject) {
                 let nodes = consents.nodes(reference, record);
                 consents.memory.write().learn(reference, &nodes, record, policy);
@@ -167,7 +176,8 @@ impl Consents {
         Ok(consents)
     }
 
-    fn each_record(&self, mut take: impl FnMut(SubjectId, &StandingRecord) -> Result<(), Error>) -> Result<(), Error> {
+    /// What stands for everybody; nothing for those whose key is gone.
+    fn each_record(&self, mut take: impl FnMut(SubjectId, Option<&StandingRecord>) -> Result<(), Error>) -> Result<(), Error> {
         let mut after = None;
         loop {
             let page = STANDING.scan(&self.store, &[], after.as_ref(), PAGE)?;
@@ -176,10 +186,13 @@ impl Consents {
             for (SubjectKey(subject), sealed) in &page {
                 let key = match self.vault.key(*subject) {
                     Ok(key) => key,
-                    Err(vault::Error::Shredded) => continue,
+                    Err(vault::Error::Shredded) => {
+                        take(*subject, None)?;
+                        continue;
+                    }
                     Err(error) => return Err(error.into()),
                 };
-                take(*subject, &open_standing(&key, *subject, sealed)?)?;
+                take(*subject, Some(&open_standing(&key, *subject, sealed)?))?;
             }
         }
     }
@@ -293,6 +306,8 @@ impl Consents {
             None => batch.check_absent(STANDING.key(&at)),
             Some(sealed) => {
                 record = open_standing(key, owner, &sealed)?;
+                // Whoever it was is being let go at this moment; from here on it is a new person who decides.
+                record.refuse_closed()?;
                 batch.check_equals(STANDING.key(&at), STANDING.value(&sealed));
             }
         }
@@ -327,6 +342,7 @@ impl Consents {
                 None => batch.check_absent(STANDING.key(&at)),
                 Some(sealed) => {
                     record = open_standing(&key, subject, &sealed)?;
+                    record.refuse_closed()?;
                     batch.check_equals(STANDING.key(&at), STANDING.value(&sealed));
                 }
             }
@@ -449,6 +465,7 @@ impl Consents {
         let mut fresh = Memory::default();
         let mut seen = Vec::new();
         self.each_record(|subject, record| {
+            let Some(record) = record.filter(|record| !record.closed) else { return Ok(()) };
             let mut folded = StandingRecord { restricted: record.restricted, ..StandingRecord::default() };
             self.history(subject)?.iter().for_each(|decision| folded.fold(decision));
             if folded != *record {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Millis;
 use crate::id::{NodeId, SubjectId};
 use crate::store::{Key, Table};
-use crate::vault::Sealed;
+use crate::vault::{self, Sealed};
 
 /// Every decision, in order. Key: subject ‖ time ‖ number.
 pub(super) const DECISIONS: Table<DecisionKey, Sealed> = Table::new(b'D', "decisions");
@@ -143,9 +143,17 @@ pub(super) struct StandingRecord {
     /// Whether everything is only stored (Art. 18). Not a decision, so no fold of any.
     #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) restricted: bool,
+    /// Nothing is left of the subject, and it is about to go.
+    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) closed: bool,
 }
 
 impl StandingRecord {
+    /// Refuses to work for somebody who is about to go.
+    pub(super) const fn refuse_closed(&self) -> Result<(), vault::Error> {
+        if self.closed { Err(vault::Error::Shredded) } else { Ok(()) }
+    }
+
     /// Adds a decision.
     pub(super) fn fold(&mut self, decision: &Decision) {
         self.decisions += 1;

@@ -121,6 +121,16 @@ impl Memory {
         }
     }
 
+    /// Whether a subject's data may only be stored.
+    pub(super) fn is_restricted(&self, subject: SubjectRef) -> bool {
+        self.restricted.contains(&subject.0)
+    }
+
+    /// Everybody whose data may only be stored.
+    pub(super) fn restricted(&self) -> impl Iterator<Item = SubjectRef> {
+        self.restricted.iter().copied().map(SubjectRef)
+    }
+
     /// Forgets what stands for a subject and its identifiers.
     pub(super) fn remove(&mut self, subject: SubjectRef, nodes: &[NodeRef]) {
         put(&mut self.subjects, index(subject.0), Cell::EMPTY);

@@ -51,6 +51,8 @@ pub(super) fn policy() -> Policy {
         categories: categories.iter().map(|&c| c.to_owned()).collect(),
     };
     Policy {
+        duties: Vec::new(),
+        proof_years: 3,
         version: String::new(),
         controller: Controller::default(),
         purposes: vec![

@@ -8,7 +8,7 @@ use crate::gate::{self, Parcel, Question};
 use crate::id::{NodeId, SubjectId};
 use crate::identity;
 use crate::outbox;
-use crate::policy::{Destination, Policy};
+use crate::policy::{Destination, DestinationKind, Policy};
 use crate::profile;
 use crate::vault;
 
@@ -26,6 +26,8 @@ pub(super) struct Ready {
     pub(super) delivery: String,
     /// One JSON object.
     pub(super) body: Vec<u8>,
+    /// Why the profile store must keep a copy, if a law says so.
+    pub(super) kept: Option<profile::Term>,
 }
 
 /// What is to be done with an entry.
@@ -113,7 +115,14 @@ fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Ev
         names: core.directory.names_stored(&core.store, &stated.identifiers)?,
         body: with_delivery(body, &delivery),
         delivery,
+        kept: kept(target, event, entry.received_at),
     })))
+}
+
+/// The duty to keep an event, if it is the profile store's and there is one.
+fn kept(target: Target<'_>, event: &Event<'_>, received_at: Millis) -> Option<profile::Term> {
+    let name = event.event.as_deref().filter(|_| target.destination.kind == DestinationKind::Profile)?;
+    target.policy.duty(name).map(|duty| profile::Term::of(duty, &target.policy.controller, received_at))
 }
 
 /// The idempotency key of a message at a destination.

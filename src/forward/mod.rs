@@ -28,6 +28,7 @@ pub mod recipients;
 mod record;
 mod retire;
 mod shared;
+pub mod waiting;
 mod window;
 mod worker;
 

@@ -54,9 +54,7 @@ impl Sum {
 /// # Errors
 /// When the store cannot be read.
 pub fn forget(store: &Store, subject: SubjectId, batch: &mut Batch) -> Result<(), store::Error> {
-    for destination in of(store, subject)?.into_keys() {
-        RECIPIENTS.delete(batch, &ReceivedKey { subject, destination });
-    }
+    forget_received(store, subject, batch)?;
     let mut after = None;
     loop {
         let page = DEAD.scan(store, &[], after.as_ref(), PAGE)?;
@@ -68,6 +66,17 @@ pub fn forget(store: &Store, subject: SubjectId, batch: &mut Batch) -> Result<()
             }
         }
     }
+}
+
+/// Puts into the batch that nobody received anything of a subject.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn forget_received(store: &Store, subject: SubjectId, batch: &mut Batch) -> Result<(), store::Error> {
+    for destination in of(store, subject)?.into_keys() {
+        RECIPIENTS.delete(batch, &ReceivedKey { subject, destination });
+    }
+    Ok(())
 }
 
 /// Counts events that a destination confirmed, in the commit that moves its cursor.

@@ -218,6 +218,9 @@ impl Directory {
     pub fn forget(&self, store: &Store, subject: SubjectId, batch: &mut Batch) -> Result<(), Error> {
         {
             let memory = self.memory.read();
+            for entry in memory.late(subject) {
+                INDEX.delete(batch, &entry);
+            }
             if let Some(known) = memory.subject(subject) {
                 for node in memory.nodes_of(known) {
                     let (Some(entry), Some(name)) = (memory.entry(node), memory.name(node)) else { continue };
@@ -239,6 +242,12 @@ impl Directory {
             after = Some(*last);
             page.iter().for_each(|(key, _)| VALUES.delete(batch, key));
         }
+    }
+
+    /// Subjects from a place on, and the place where the next are; the same place if there are none.
+    #[must_use]
+    pub fn page(&self, from: usize, limit: usize) -> (Vec<SubjectId>, usize) {
+        self.memory.read().page(from, limit)
     }
 
     /// The identifiers of a subject in plain words, for the person themself: the ID of the type, and the value.

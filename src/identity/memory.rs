@@ -48,6 +48,8 @@ pub(super) struct Memory {
     linkers: HashMap<u32, Vec<u32>>,
     /// Subjects that were forgotten since the start: what was under way for them then must not bring them back.
     gone: HashSet<SubjectId>,
+    /// Where identifiers stand that were admitted for them at the very last moment: they have to go, too.
+    late: Vec<(SubjectId, Entry)>,
 }
 
 /// Names, blind forms and subject IDs are random or keyed digests already, so eight of their bytes are the hash.
@@ -173,7 +175,11 @@ impl Memory {
 
     /// Takes over what stands in the index, if it is not known.
     pub(super) fn add(&mut self, entry: Entry, owner: &Owner) {
-        if self.node(owner.name).is_some() || self.gone.contains(&owner.subject) {
+        if self.node(owner.name).is_some() {
+            return;
+        }
+        if self.gone.contains(&owner.subject) {
+            self.late.push((owner.subject, entry));
             return;
         }
         let subject = self.add_subject(owner.subject);
@@ -204,6 +210,7 @@ impl Memory {
     /// Forgets a subject and its identifiers. Their numbers are not given out again before the next start.
     pub(super) fn remove(&mut self, id: SubjectId) {
         self.gone.insert(id);
+        self.late.retain(|(subject, _)| *subject != id);
         let Some(subject) = self.subject(id) else { return };
         let nodes: Vec<u32> = self.nodes_of(subject).collect();
         for node in nodes {
@@ -229,6 +236,19 @@ impl Memory {
         if let Some(slot) = self.subjects.get_mut(at(subject)) {
             *slot = Subject { id: SubjectId([0; 16]), first: END };
         }
+    }
+
+    /// Where identifiers stand that were admitted for somebody who was gone already.
+    pub(super) fn late(&self, id: SubjectId) -> impl Iterator<Item = Entry> {
+        self.late.iter().filter(move |(subject, _)| *subject == id).map(|(_, entry)| *entry)
+    }
+
+    /// Subjects from a place on, and the place where the next are; the same place if there are none.
+    pub(super) fn page(&self, from: usize, limit: usize) -> (Vec<SubjectId>, usize) {
+        let some = self.subjects.get(from..).unwrap_or_default();
+        let some = some.get(..limit).unwrap_or(some);
+        let known = some.iter().map(|subject| subject.id).filter(|id| *id != SubjectId([0; 16]));
+        (known.collect(), from + some.len())
     }
 
     pub(super) fn add_link(&mut self, link: Link) {

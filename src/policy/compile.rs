@@ -48,6 +48,8 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
         linking,
         identifiers: identifiers(raw),
         notices: notices(raw, &purposes),
+        duties: raw.purposes.value.duty.iter().map(super::duty::compile).collect(),
+        proof_years: *raw.purposes.value.proof_years.as_ref(),
         purposes,
         sources,
         destinations,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Spanned;
 
+use super::duty;
 use super::erasure;
 use super::finding::Findings;
 use super::model::{LegalBasis, PURPOSES_MAX, REQUEST_KINDS, Texts};
@@ -17,6 +18,9 @@ const WRITE_KEY_CHARS_MIN: usize = 16;
 pub(super) fn all(raw: &Raw, findings: &mut Findings) {
     controller(raw, findings);
     purposes(raw, findings);
+    ids(&raw.purposes.from, raw.purposes.value.duty.iter().map(|d| &d.id), findings);
+    raw.purposes.value.duty.iter().for_each(|duty| texts(raw, &raw.purposes.from, &duty.law, findings));
+    duty::lint(raw, findings);
     identifiers(raw, findings);
     sources(raw, findings);
     destinations(raw, findings);

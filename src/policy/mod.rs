@@ -5,6 +5,7 @@
 
 pub mod cases;
 mod compile;
+mod duty;
 mod erasure;
 mod finding;
 mod handle;
@@ -15,6 +16,7 @@ mod raw;
 #[cfg(test)]
 mod tests;
 
+pub use duty::Duty;
 pub use erasure::{Erasure, Way};
 pub use finding::{Finding, Severity};
 pub use handle::Handle;

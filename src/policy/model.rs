@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::duty::Duty;
 use super::erasure::Erasure;
 
 /// A set of purposes, one bit each. Bit `i` is `Policy::purposes[i]`. It holds only inside one policy version: what is stored
@@ -349,6 +350,10 @@ pub struct Policy {
     pub controller: Controller,
     /// Purposes; the index is the bit.
     pub purposes: Vec<Purpose>,
+    /// Laws that oblige to keep something.
+    pub duties: Vec<Duty>,
+    /// For how many years a consent can be proven after it has ended, counted from the end of the calendar year.
+    pub proof_years: u16,
     /// Purposes that need no decision, because another legal basis carries them (not consent).
     pub without_consent: Purposes,
     /// Purposes under legitimate interest: allowed until objected to.

@@ -21,7 +21,25 @@ pub(super) struct ControllerFile {
 pub(super) struct PurposesFile {
     /// The purpose that allows to join what several identifiers left behind.
     pub(super) linking: Option<Spanned<String>>,
+    /// For how many years after its end a consent can still be proven.
+    #[serde(default = "proof")]
+    pub(super) proof_years: Spanned<u16>,
     pub(super) purpose: Vec<RawPurpose>,
+    #[serde(default)]
+    pub(super) duty: Vec<RawDuty>,
+}
+
+fn proof() -> Spanned<u16> {
+    Spanned::new(0..0, 3)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDuty {
+    pub(super) id: Spanned<String>,
+    pub(super) law: Spanned<Texts>,
+    pub(super) keep_years: Spanned<u16>,
+    pub(super) events: Spanned<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]

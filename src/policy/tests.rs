@@ -72,14 +72,16 @@ const BROKEN: &[(&str, &str, &str, &str, usize)] = &[
     ("controller.toml", "\"DE\"", "\"Germany\"", "country", 6),
     ("controller.toml", "country = \"DE\"", "four_eyes = [\"all\"]\ncountry = \"DE\"", "four_eyes", 6),
     ("controller.toml", "language = \"de\"", "language = \"fr\"", "language", 6),
-    ("purposes.toml", "id = \"analytics\"", "id = \"Analytics!\"", "id", 20),
-    ("purposes.toml", "id = \"analytics\"", "id = \"necessary\"", "duplicate", 20),
-    ("purposes.toml", "en = \"Statistics\"", "", "text-missing", 26),
-    ("purposes.toml", "retention_days = 365", "retention_days = 0", "retention", 9),
-    ("purposes.toml", "basis = \"contract\"", "basis = \"contract\"\nconsent_days = 3", "consent-days", 9),
-    ("purposes.toml", "consent_days = 395\n", "", "consent-days", 20),
-    ("purposes.toml", "\"Advertising\"", "\"Analytics\"", "category", 62),
+    ("purposes.toml", "id = \"analytics\"", "id = \"Analytics!\"", "id", 24),
+    ("purposes.toml", "id = \"analytics\"", "id = \"necessary\"", "duplicate", 24),
+    ("purposes.toml", "en = \"Statistics\"", "", "text-missing", 30),
+    ("purposes.toml", "retention_days = 365", "retention_days = 0", "retention", 13),
+    ("purposes.toml", "basis = \"contract\"", "basis = \"contract\"\nconsent_days = 3", "consent-days", 13),
+    ("purposes.toml", "consent_days = 395\n", "", "consent-days", 24),
+    ("purposes.toml", "\"Advertising\"", "\"Analytics\"", "category", 66),
     ("purposes.toml", "linking = \"identity_linking\"", "linking = \"necessary\"", "reference", 4),
+    ("purposes.toml", "keep_years = 8", "keep_years = 80", "duty", 97),
+    ("purposes.toml", "events = [\"Order Completed\", \"Order Refunded\"]", "events = []", "duty", 98),
     ("identifiers.toml", "paths = [\"userId\"]", "paths = []", "paths", 5),
     ("identifiers.toml", "paths = [\"userId\"]", "paths = [\"user\"]", "path", 7),
     ("identifiers.toml", "[[identifier]]\nid = \"device\"", TWINS, "tag", 37),
@@ -270,4 +272,18 @@ fn a_table_that_cannot_work_does_not_load() {
     assert_eq!(told(&format!("{table} \"pigeon\"")), (None, vec!["syntax"]));
     let own = broken("destinations.toml", "phone = \"keyed\"", &format!("phone = \"keyed\"\n{table} \"manual\""));
     assert_eq!(own.1.iter().map(|f| f.rule).collect::<Vec<_>>(), ["erasure"], "the embedded store forgets by itself");
+}
+
+#[test]
+fn an_event_is_kept_for_one_duty_and_a_duty_says_its_law() {
+    let second = "[[duty]]\nid = \"again\"\nkeep_years = 1\nevents = [\"Order Completed\"]\n[duty.law]\nde = \"x\"\n\n[[duty]]\nid = \"invoices\"";
+    let (policy, findings) = broken("purposes.toml", "[[duty]]\nid = \"invoices\"", second);
+    assert!(policy.is_none());
+    let rules: Vec<&str> = findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, ["text-missing", "duty"], "{findings:?}");
+    let invoices = load(&shipped()).unwrap();
+    let duty = invoices.duty("Order Completed").unwrap();
+    assert_eq!((duty.id.as_str(), duty.keep_years), ("invoices", 8));
+    assert!(duty.law["de"].contains("§ 147") && duty.law["en"].contains("HGB"));
+    assert!(invoices.duty("Product Viewed").is_none());
 }

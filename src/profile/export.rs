@@ -3,7 +3,7 @@
 
 use super::index::Place;
 use super::record::{EVENTS, Entry, Inside};
-use super::{Error, Profiles, purpose_tag};
+use super::{Error, Kept, Profiles, Term, purpose_tag};
 use crate::clock::Millis;
 use crate::id::SubjectId;
 use crate::policy::Policy;
@@ -21,6 +21,17 @@ pub struct Exported<'a> {
     pub purposes: Vec<&'a str>,
     /// The event as it is stored, a JSON object.
     pub event: &'a str,
+    /// Why it is kept, if it is a copy that a law asks for.
+    pub kept: Option<&'a Term>,
+}
+
+impl<'a> Exported<'a> {
+    /// A copy that is kept because a law says so.
+    #[must_use]
+    pub const fn of_kept(kept: &Kept<'a>) -> Self {
+        let Kept { term, received_at, source, event } = *kept;
+        Self { received_at, source, purposes: Vec::new(), event, kept: Some(term) }
+    }
 }
 
 impl Profiles {
@@ -52,7 +63,7 @@ impl Profiles {
             let Ok(event) = std::str::from_utf8(inside.event) else { continue };
             let named = |tag: u32| policy.purposes.iter().find(|purpose| purpose_tag(&purpose.id) == tag).map(|p| p.id.as_str());
             let purposes = entry.purposes().filter_map(named).collect();
-            if !take(&Exported { received_at: entry.received_at, source: inside.source, purposes, event }) {
+            if !take(&Exported { received_at: entry.received_at, source: inside.source, purposes, event, kept: None }) {
                 return Ok(());
             }
         }

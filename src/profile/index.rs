@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::clock::Millis;
 use crate::id::SubjectId;
@@ -82,9 +82,9 @@ impl Index {
         self.spans.back().map_or(0, |s| s.chunk)
     }
 
-    /// Whether the subject has events.
+    /// Whether the subject has events that were not dropped.
     pub(super) fn knows(&self, subject: SubjectId) -> bool {
-        self.heads.get(&subject).is_some_and(|head| *head >= self.front)
+        self.timeline(&[subject]).any(|number| self.place(number).is_some())
     }
 
     /// Forgets where the events of a subject are.
@@ -111,10 +111,24 @@ impl Index {
         (back != 0).then(|| number.checked_sub(u64::from(back))).flatten().filter(|n| *n >= self.front)
     }
 
-    /// The chunks for which `past` says that all their events may go: newest receipt, purposes.
-    pub(super) fn past(&self, limit: usize, past: impl Fn(Millis, &[u32]) -> bool) -> Vec<u64> {
+    /// The chunks in which events of these subjects lie.
+    pub(super) fn chunks_of(&self, subjects: &[SubjectId]) -> HashSet<u64> {
+        self.timeline(subjects).filter_map(|number| self.place(number)).map(|(chunk, _)| chunk).collect()
+    }
+
+    /// Every chunk: newest receipt, purposes, how many events.
+    pub(super) fn each_chunk(&self, mut take: impl FnMut(Millis, &[u32], u64)) {
+        let firsts = self.spans.iter().skip(1).map(|span| span.first).chain([self.next()]);
+        for (span, end) in self.spans.iter().zip(firsts).filter(|(span, _)| !span.gone) {
+            let purposes = self.sets.get(usize::from(span.purposes)).map_or(&[][..], Vec::as_slice);
+            take(span.newest, purposes, end - span.first);
+        }
+    }
+
+    /// The chunks for which `past` says that all their events may go: newest receipt, purposes. Those that are held stay.
+    pub(super) fn past(&self, limit: usize, held: &HashSet<u64>, past: impl Fn(Millis, &[u32]) -> bool) -> Vec<u64> {
         let purposes = |s: &Span| self.sets.get(usize::from(s.purposes));
-        let over = |s: &&Span| !s.gone && purposes(s).is_some_and(|p| past(s.newest, p));
+        let over = |s: &&Span| !s.gone && !held.contains(&s.chunk) && purposes(s).is_some_and(|p| past(s.newest, p));
         self.spans.iter().filter(over).map(|s| s.chunk).take(limit).collect()
     }
 
@@ -201,9 +215,13 @@ mod tests {
         let mut index = Index::default();
         index.learn(1, 10, &[1], &[subject(1), subject(2)]);
         index.learn(2, 20, &[1, 2], &[subject(2)]);
-        assert_eq!(index.past(9, |newest, purposes| newest < 15 && purposes == [1]), [1]);
+        assert_eq!(index.past(9, &HashSet::new(), |newest, purposes| newest < 15 && purposes == [1]), [1]);
         index.forget(&[1]);
         assert!(!index.knows(subject(1)) && index.knows(subject(2)));
         assert_eq!(index.events(), 1);
+        index.learn(3, 20, &[1], &[subject(3)]);
+        index.learn(4, 20, &[2], &[subject(2)]);
+        index.forget(&[3]);
+        assert!(!index.knows(subject(3)), "its chunk is gone, although an older one is there");
     }
 }

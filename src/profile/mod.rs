@@ -20,6 +20,7 @@
 mod export;
 pub mod http;
 mod index;
+mod kept;
 mod people;
 mod read;
 mod record;
@@ -27,6 +28,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -35,11 +37,13 @@ use crate::clock::{DAY_MS, Millis};
 use crate::id::{NodeId, SubjectId};
 use crate::policy::{Destination, DestinationKind, Policy};
 use crate::store::{self, Batch, Position, Store};
-use crate::vault::{self, Vault};
+use crate::vault::{self, Class, Vault};
 use index::Index;
+use kept::Keeping;
 use record::{ChunkId, EVENTS, Entry, HEADERS, Header, Inside};
 
 pub use export::Exported;
+pub use kept::{Kept, Term};
 pub use people::{Customer, Gathering};
 pub use read::{Channel, Profile, Query};
 
@@ -78,6 +82,8 @@ pub struct Arrival<'a> {
     pub names: &'a [NodeId],
     /// The event in the gate's form, a JSON object.
     pub event: &'a [u8],
+    /// Why a copy of it must be kept, if a law says so.
+    pub kept: Option<&'a Term>,
 }
 
 /// A purpose as a stored event names it.
@@ -94,13 +100,18 @@ pub fn destination(policy: &Policy) -> Option<(usize, &Destination)> {
 
 /// Entries that were put into a commit and are not known to be durable.
 #[derive(Debug, Default)]
-pub struct Staged(Vec<Vec<u8>>);
+pub struct Staged {
+    entries: Vec<Vec<u8>>,
+    terms: BTreeMap<Class, Term>,
+}
 
 /// The profile store.
 pub struct Profiles {
     store: Store,
     vault: Arc<Vault>,
     index: RwLock<Index>,
+    /// What the classes are in which something is kept for a duty.
+    terms: RwLock<BTreeMap<Class, Term>>,
     /// Headers of chunks that are durable, to be written with the next commit. A header is derived: what is missing at open is
     /// read from the chunks themselves.
     headers: Mutex<Vec<(u64, Header)>>,
@@ -135,6 +146,7 @@ impl Profiles {
             store: store.clone(),
             vault: Arc::clone(vault),
             index: RwLock::new(index),
+            terms: RwLock::new(Self::read_terms(store)?),
             headers: Mutex::new(headers),
             writing: tokio::sync::Mutex::default(),
         })
@@ -170,7 +182,7 @@ impl Profiles {
     /// When the vault fails.
     pub fn stage(&self, arrivals: &[Arrival<'_>], batch: &mut Batch) -> Result<(Staged, Vec<usize>), Error> {
         let mut staged = Staged::default();
-        let mut too_large = Vec::new();
+        let (mut too_large, mut keeping) = (Vec::new(), Keeping::default());
         for (at, arrival) in arrivals.iter().enumerate() {
             let key = match self.vault.key(arrival.subject) {
                 Ok(key) => key,
@@ -186,8 +198,11 @@ impl Profiles {
                 continue;
             }
             batch.append(EVENTS, &entry);
-            staged.0.push(entry);
+            staged.entries.push(entry);
+            keeping.take(self, arrival);
         }
+        keeping.put(self, batch)?;
+        staged.terms = keeping.terms;
         for (chunk, header) in self.headers.lock().iter() {
             HEADERS.put(batch, &ChunkId(*chunk), header);
         }
@@ -202,7 +217,7 @@ impl Profiles {
     /// Learns what is durable now. `positions` are those of the commit's appends; there must be no others in it.
     pub fn learn(&self, staged: &Staged, positions: &[Position]) {
         let mut fresh: Vec<(u64, Header)> = Vec::new();
-        for (entry, position) in staged.0.iter().zip(positions) {
+        for (entry, position) in staged.entries.iter().zip(positions) {
             let Some(entry) = Entry::decode(entry) else { continue };
             if fresh.last().is_none_or(|(chunk, _)| *chunk != position.chunk) {
                 fresh.push((position.chunk, Header::default()));
@@ -210,6 +225,9 @@ impl Profiles {
             if let Some((_, header)) = fresh.last_mut() {
                 header.add(&entry);
             }
+        }
+        if !staged.terms.is_empty() {
+            self.terms.write().extend(staged.terms.clone());
         }
         let mut index = self.index.write();
         for (chunk, header) in &fresh {
@@ -225,24 +243,30 @@ impl Profiles {
         self.index.read().events()
     }
 
-    /// Drops chunks whose events are all past every retention.
+    /// How many events go in which month, if nothing is added.
+    #[must_use]
+    pub fn schedule(&self, policy: &Policy) -> BTreeMap<String, u64> {
+        let mut months = BTreeMap::new();
+        self.index.read().each_chunk(|newest, purposes, events| {
+            let last = newest.saturating_add(Millis::from(longest(policy, purposes)) * DAY_MS);
+            *months.entry(policy.controller.day(last).strftime("%Y-%m").to_string()).or_default() += events;
+        });
+        months
+    }
+
+    /// Drops chunks whose events are all past every retention. Where events of `held` lie, nothing goes (Art. 18).
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn sweep(&self, policy: &Policy, at: Millis) -> Result<usize, Error> {
-        let days = |tag: &u32| {
-            // A purpose that was taken out of the policy stays in its place, with a retention of no days.
-            let purpose = policy.purposes.iter().find(|p| purpose_tag(&p.id) == *tag && p.retention_days > 0);
-            purpose.map_or(ORPHANED_DAYS, |p| p.retention_days)
-        };
-        let over = |newest: Millis, purposes: &[u32]| {
-            let longest = purposes.iter().map(days).max().unwrap_or(ORPHANED_DAYS);
-            is_past(newest, longest, at)
-        };
+    pub async fn sweep(&self, policy: &Policy, held: &[SubjectId], at: Millis) -> Result<usize, Error> {
+        let over = |newest: Millis, purposes: &[u32]| is_past(newest, longest(policy, purposes), at);
         let mut dropped = 0;
         loop {
             let turn = self.turn().await;
-            let chunks = self.index.read().past(DROPS_MAX, over);
+            let chunks = {
+                let index = self.index.read();
+                index.past(DROPS_MAX, &index.chunks_of(held), over)
+            };
             if chunks.is_empty() {
                 return Ok(dropped);
             }
@@ -258,6 +282,16 @@ impl Profiles {
             drop(turn);
         }
     }
+}
+
+/// For how many days an event is kept: as long as the longest of its purposes asks.
+fn longest(policy: &Policy, purposes: &[u32]) -> u32 {
+    let days = |tag: &u32| {
+        // A purpose that was taken out of the policy stays in its place, with a retention of no days.
+        let purpose = policy.purposes.iter().find(|p| purpose_tag(&p.id) == *tag && p.retention_days > 0);
+        purpose.map_or(ORPHANED_DAYS, |p| p.retention_days)
+    };
+    purposes.iter().map(days).max().unwrap_or(ORPHANED_DAYS)
 }
 
 /// Whether what was received then may not be kept any more.

@@ -65,6 +65,7 @@ impl House {
                 purposes: tags,
                 names: &[NodeId([7; 16])],
                 event: body.as_bytes(),
+                kept: None,
             })
             .collect();
         let mut batch = Batch::default();
@@ -183,10 +184,10 @@ async fn what_is_past_its_retention_is_not_answered_and_goes_with_its_chunk() {
     };
     let over = START + days("personalization") + 2;
     assert_eq!(numbers(&house.profiles.read(&query(over)).unwrap()), [3]);
-    assert_eq!(house.profiles.sweep(&house.policy, START + 29 * DAY_MS).await.unwrap(), 0);
-    assert_eq!(house.profiles.sweep(&house.policy, START + 31 * DAY_MS).await.unwrap(), 1);
+    assert_eq!(house.profiles.sweep(&house.policy, &[], START + 29 * DAY_MS).await.unwrap(), 0);
+    assert_eq!(house.profiles.sweep(&house.policy, &[], START + 31 * DAY_MS).await.unwrap(), 1);
     let longest = days("personalization").max(days("analytics"));
-    assert_eq!(house.profiles.sweep(&house.policy, START + longest + 10).await.unwrap(), 2);
+    assert_eq!(house.profiles.sweep(&house.policy, &[], START + longest + 10).await.unwrap(), 2);
     assert_eq!(house.profiles.events(), 0);
     assert!(!house.profiles.knows(&[erika]));
     assert!(house.store.scan(b"T", None, 10).unwrap().is_empty() && house.store.scan(b"H", None, 10).unwrap().is_empty());

@@ -165,7 +165,24 @@ struct Line<'a> {
     received_at: String,
     origin: &'a str,
     purposes: &'a [&'a str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_for: Option<KeptFor<'a>>,
     event: &'a RawValue,
+}
+
+/// Which law a copy is kept for, and until when.
+#[derive(Serialize)]
+struct KeptFor<'a> {
+    duty: &'a str,
+    law: &'a Texts,
+    until: String,
+}
+
+impl<'a> KeptFor<'a> {
+    fn of(exported: &'a Exported<'_>) -> Option<Self> {
+        let term = exported.kept?;
+        Some(Self { duty: &term.duty, law: &term.law, until: term.until.to_string() })
+    }
 }
 
 /// An event on the page.
@@ -318,6 +335,14 @@ impl Rights {
                 false
             })
         })?;
+        if failed.is_ok() && scope.kind == Kind::Access {
+            self.deps.profiles.kept(&scope.subjects, |kept| {
+                take(&Exported::of_kept(kept)).unwrap_or_else(|error| {
+                    failed = Err(error);
+                    false
+                })
+            })?;
+        }
         failed
     }
 
@@ -330,7 +355,8 @@ impl Rights {
         self.each(scope, |exported| {
             let event: &RawValue = serde_json::from_str(exported.event)?;
             let received_at = rfc3339(exported.received_at);
-            let line = Line { received_at, origin: exported.source, purposes: &exported.purposes, event };
+            let kept_for = KeptFor::of(exported);
+            let line = Line { received_at, origin: exported.source, purposes: &exported.purposes, kept_for, event };
             out.write_all(if std::mem::take(&mut first) { b"\n" } else { b",\n" })?;
             serde_json::to_writer(&mut *out, &line)?;
             Ok(true)
@@ -341,7 +367,7 @@ impl Rights {
 
     fn table(&self, scope: &Scope<'_>, out: &mut dyn Write) -> Result<(), Error> {
         let mut table = csv::Writer::from_writer(out);
-        table.write_record(["received_at", "origin", "purposes", "type", "name", "message_id", "event"])?;
+        table.write_record(["received_at", "origin", "purposes", "type", "name", "message_id", "kept_until", "event"])?;
         self.each(scope, |exported| {
             let shaped = Shaped::read(exported.event);
             table.write_record([
@@ -351,6 +377,7 @@ impl Rights {
                 &harmless(&shaped.kind),
                 &harmless(&shaped.name),
                 &harmless(&shaped.message_id),
+                &exported.kept.map(|term| term.until.to_string()).unwrap_or_default(),
                 exported.event,
             ])?;
             Ok(true)
@@ -364,7 +391,7 @@ impl Rights {
         self.each(scope, |exported| {
             more = rows.len() >= PAGE_EVENTS_MAX;
             if !more {
-                rows.push(Row::of(exported));
+                rows.push(Row::of(exported, language));
             }
             Ok(!more)
         })?;
@@ -404,13 +431,21 @@ pub(super) fn harmless(cell: &str) -> String {
 }
 
 impl Row {
-    fn of(exported: &Exported<'_>) -> Self {
+    fn of(exported: &Exported<'_>, language: &str) -> Self {
+        let law = exported.kept.map(|term| {
+            let law = term.law.get(language).or_else(|| term.law.values().next()).map(String::as_str).unwrap_or_default();
+            if language == "de" {
+                format!("{law}: aufbewahrt bis {}", term.until.strftime("%d.%m.%Y"))
+            } else {
+                format!("{law}: kept until {}", term.until.strftime("%-d %B %Y"))
+            }
+        });
         let shaped = Shaped::read(exported.event);
         Self {
             at: rfc3339(exported.received_at),
             origin: exported.source.to_owned(),
             what: if shaped.name.is_empty() { shaped.kind } else { format!("{}: {}", shaped.kind, shaped.name) },
-            purposes: exported.purposes.iter().map(|purpose| (*purpose).to_owned()).collect(),
+            purposes: exported.purposes.iter().map(|purpose| (*purpose).to_owned()).chain(law).collect(),
             details: shaped.properties,
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fate, Request, RequestId};
+use super::{Fate, Kept, Request, RequestId};
 use crate::clock::{Millis, rfc3339};
 use crate::vault::{self, Signer};
 
@@ -29,6 +29,9 @@ pub struct Certificate {
     pub shared_left: usize,
     /// Everybody who had received something.
     pub recipients: Vec<Part>,
+    /// What is kept because a law says so (Art. 17(3)(b)), restricted to that, and until when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
     /// What the whole means, in words.
     pub meaning: String,
 }
@@ -71,12 +74,14 @@ impl Certificate {
             keys_shredded,
             shared_left: request.shared_devices,
             recipients: request.recipients.iter().map(part).collect(),
+            kept: request.kept.clone(),
             meaning: String::from(
                 "Everything that the gateway held about the person was encrypted under the shredded keys. Identifiers, decisions and \
                  links were removed. `confirmed`: it was unreadable from then on, cryptographically. `signed`: the recipient \
                  has confirmed the erasure with its signature. `delivered`: the recipient has heard that it must erase, and is bound to \
                  it. `confirmed_by_hand`: a person of the company states that the recipient has erased it. `not_supported`: the \
-                 recipient offers no erasure; what it had received is still there.",
+                 recipient offers no erasure; what it had received is still there. `kept`: a copy for nothing but the law that is \
+                 named, under a key of its own, which is shredded when the last day is over.",
             ),
         }
     }

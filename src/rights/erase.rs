@@ -66,6 +66,7 @@ impl Rights {
             self.shred(subjects.iter().map(|subject| (*subject, Class::STANDARD)).collect()).await?;
             self.deps.forwarder.fence().await;
             request.recipients = self.recipients(&subjects)?;
+            request.kept = self.kept(&subjects)?;
             let at = self.deps.clock.now();
             request.shredded = Some((subjects.len(), at));
             request.note(at, "gateway", "erased", None);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::deadline::Course;
+use super::keep::Kept;
 use crate::clock::Millis;
 use crate::id::SubjectId;
 use crate::store::{Key, Table};
@@ -310,6 +311,9 @@ pub struct Request {
     /// Whose keys have approved it so far.
     #[serde(default)]
     pub approvals: Vec<String>,
+    /// What an erasure left because a law says so.
+    #[serde(default)]
+    pub kept: Vec<Kept>,
 }
 
 impl Request {
@@ -336,6 +340,7 @@ impl Request {
             assigned: None,
             telling_since: None,
             approvals: Vec::new(),
+            kept: Vec::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use crate::{consent, error, forward, intake, profile, rights, site, telemetry};
+use crate::{consent, error, forward, intake, profile, retention, rights, site, telemetry};
 
 /// What is served at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
@@ -44,6 +44,8 @@ use crate::{consent, error, forward, intake, profile, rights, site, telemetry};
         rights::http::package::package,
         rights::http::audit::list,
         rights::http::jwks,
+        retention::http::show,
+        retention::http::records,
         forward::http::list,
         forward::http::replay,
         forward::http::webhook_secret,

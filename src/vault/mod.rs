@@ -327,20 +327,32 @@ impl Vault {
         data_key(&secret, subject, Class::STANDARD)
     }
 
-    /// The data key of a subject for a further class, made if it is not there; the batch then conflicts if somebody else makes
-    /// one at the same time.
+    /// The data keys of a subject for further classes, in their order, made where they are not there; the batch then conflicts if
+    /// anything about the subject's keys changes at the same time. Once per subject and batch.
     ///
     /// # Errors
-    /// [`Error::Shredded`] if the subject has no key at all, and as for [`Vault::create`].
-    pub fn create_class(&self, subject: SubjectId, class: Class, batch: &mut Batch) -> Result<Arc<DataKey>, Error> {
+    /// [`Error::Shredded`] if the subject was erased, and as for [`Vault::create`].
+    pub fn create_classes(&self, subject: SubjectId, classes: &[Class], batch: &mut Batch) -> Result<Vec<Arc<DataKey>>, Error> {
         let mut places = Places::find(&self.store, subject)?.ok_or(Error::Shredded)?;
-        if let Some(place) = places.get(class) {
-            return self.tree.with(place, |secret| data_key(secret, subject, class))?;
+        places.get(Class::STANDARD).ok_or(Error::Shredded)?;
+        let (mut keys, mut made) = (Vec::with_capacity(classes.len()), false);
+        for class in classes {
+            keys.push(match places.get(*class) {
+                Some(place) => self.tree.with(place, |secret| data_key(secret, subject, *class))??,
+                None => {
+                    let (place, secret) = self.tree.take()?;
+                    places.add(*class, place);
+                    made = true;
+                    data_key(&secret, subject, *class)?
+                }
+            });
         }
-        let (place, secret) = self.tree.take()?;
-        places.add(class, place);
-        places.put(batch, subject);
-        data_key(&secret, subject, class)
+        if made {
+            places.put(batch, subject);
+        } else {
+            places.check(batch, subject);
+        }
+        Ok(keys)
     }
 
     /// The data key of a subject, [`Class::STANDARD`].
@@ -406,7 +418,9 @@ impl Vault {
     fn shred_again(&self, keys: &[(SubjectId, Class)]) -> Result<Vec<SubjectId>, Error> {
         let wanted = self.placed(keys)?;
         self.shred_all(&wanted, self.tombs.count())?;
-        let mut returned: Vec<SubjectId> = wanted.into_iter().map(|(_, subject, _)| subject).collect();
+        // Where only what a duty had kept was shredded, the person is not gone.
+        let erased = wanted.into_iter().filter(|(_, _, class)| *class == Class::STANDARD);
+        let mut returned: Vec<SubjectId> = erased.map(|(_, subject, _)| subject).collect();
         returned.sort_unstable();
         returned.dedup();
         Ok(returned)

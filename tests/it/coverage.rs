@@ -44,7 +44,7 @@ fn endpoints(gateway: &Gateway) -> Vec<Endpoint> {
             let filled = path.replace("{id}", "req_00000000000000000000000000000000").replace("{step}", "approve");
             let filled =
                 filled.replace("{customer_id}", "cus_00000000000000000000000000000000").replace("{destination}", "partner");
-            let filled = filled.replace("{write_key}", "wk_none").replace("{call}", "track");
+            let filled = filled.replace("{write_key}", "wk_none").replace("{call}", "track").replace("{duty}", "invoices");
             assert!(!filled.contains('{'), "{path}: say here what stands in it");
             let filled = if name_of(&method, path) == "GET /v1/consents" { format!("{filled}?userId=u") } else { filled };
             let name = name_of(&method, path);

@@ -16,6 +16,7 @@ pub(in crate::forward) fn stage(profiles: &Profiles, ready: &[Ready], batch: &mu
             purposes: &r.purposes,
             names: &r.names,
             event: &r.body,
+            kept: r.kept.as_ref(),
         })
         .collect();
     Ok(profiles.stage(&arrivals, batch)?)

@@ -99,6 +99,8 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
     });
     Policy {
         version: String::from("test"),
+        duties: Vec::new(),
+        proof_years: 3,
         controller: Controller { country: String::from("DE"), ..Controller::default() },
         purposes: vec![purpose("analytics"), purpose("personalization"), purpose("identity_linking")],
         without_consent: Purposes::NONE,

@@ -84,6 +84,8 @@ fn identifier_type(id: &str, kind: IdentifierKind, paths: &[&str]) -> Identifier
 /// Five purposes (three by consent, one by contract, one by legitimate interest), one destination and one route.
 fn policy() -> Policy {
     Policy {
+        duties: Vec::new(),
+        proof_years: 3,
         version: String::from("v1"),
         controller: Controller { language: String::from("de"), ..Controller::default() },
         purposes: vec![

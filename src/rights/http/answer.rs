@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::{Fate, Ground, Kind, Request, RequestId, State};
+use super::super::{Fate, Ground, Kept, Kind, Request, RequestId, State};
 use crate::app::App;
 use crate::clock::{Millis, rfc3339};
 
@@ -39,6 +39,9 @@ pub struct RequestAnswer {
     shared_left: usize,
     /// Who had received something.
     recipients: Vec<RecipientAnswer>,
+    /// What an erasure left because a law says so: how much, and until when.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<Kept>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     ground: Option<Ground>,
@@ -128,6 +131,7 @@ impl RequestAnswer {
             concerned: request.subject_count,
             shared_left: request.shared_devices,
             recipients: recipients.collect(),
+            kept: request.kept,
             ground: request.ground,
             assigned: request.assigned,
             approvals: request.approvals,

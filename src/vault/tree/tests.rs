@@ -51,7 +51,7 @@ impl House {
 
     fn add_class(&mut self, n: u16, class: Class) {
         let mut batch = Batch::default();
-        let key = self.vault.create_class(subject(n), class, &mut batch).unwrap();
+        let key = self.vault.create_classes(subject(n), &[class], &mut batch).unwrap().remove(0);
         self.store.commit_blocking(batch).unwrap();
         self.sealed.insert((n, class.0), key.seal(b"", &text(n)).unwrap());
     }

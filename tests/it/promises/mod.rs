@@ -1,5 +1,6 @@
 //! One file per promise, each trying hard to break it. What they mean stands in `docs/promises.md`.
 
+mod a_duty_keeps_nothing_else;
 mod acknowledged_is_durable;
 mod bad_input_harms_nothing;
 mod decisions_explain_themselves;
