@@ -12,6 +12,7 @@ use crate::egress::Egress;
 use crate::forward::Forwarder;
 use crate::identity::Directory;
 use crate::intake::Intake;
+use crate::ledger::Ledger;
 use crate::limit::Limiter;
 use crate::policy::{self, Handle};
 use crate::profile::Profiles;
@@ -33,6 +34,8 @@ pub struct App {
     pub store: Store,
     /// Keys and everything sealed.
     pub vault: Arc<Vault>,
+    /// The transparency log.
+    pub ledger: Arc<Ledger>,
     /// What is asked and who may receive it.
     pub policy: Handle,
     /// Who identifiers belong to.
@@ -83,6 +86,7 @@ impl App {
         };
         let settings = vault::Settings { master: config.master.source(), at: clock.now(), ..vault::Settings::default() };
         let vault = Arc::new(Vault::open_with(&config.keys, &store, &chance, &settings)?);
+        let ledger = Arc::new(Ledger::open(&store, &vault, &config.data.join("ledger"))?);
         let directory = Arc::new(Directory::open(&store, &vault)?);
         let consents = Arc::new(Consents::open(&store, &vault, &directory, &policy.current())?);
         let profiles = Arc::new(Profiles::open(&store, &vault)?);
@@ -130,6 +134,7 @@ impl App {
             chance,
             store,
             vault,
+            ledger,
             policy,
             directory,
             consents,
@@ -189,6 +194,7 @@ impl App {
             ("retention_people", "People whom the latest run let go because nothing was left to be kept", run.people),
             ("retention_duties_ended", "People of whom the latest run ended what a law had kept", run.duties_ended),
             ("retention_duties_held", "People of whom something is kept because a law says so", run.duties_held),
+            ("ledger_leaves", "Leaves under the newest signed head of the ledger", self.ledger.head().size),
             ("store_bytes", "What the store takes on disk", self.store.size_on_disk()),
         ];
         figures

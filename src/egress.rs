@@ -33,6 +33,9 @@ pub enum Error {
     /// The URL names an address that must not be called.
     #[error("private, local and reserved addresses are not called")]
     Address,
+    /// The answer is longer than anything that was asked for.
+    #[error("the answer is too long")]
+    TooLong,
     /// The HTTP client does not start, for want of root certificates for example.
     #[error("the HTTP client does not start: {0}")]
     Client(#[from] reqwest::Error),
@@ -166,6 +169,24 @@ impl Local {
         self.runtime.block_on(async {
             let response = request.send().await?;
             Ok((response.status().as_u16(), response.text().await?))
+        })
+    }
+
+    /// Fetches what anybody may have, and gives status and bytes; of an answer that is too long, an error.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub fn fetch(&self, url: &str) -> Result<(u16, Vec<u8>), Error> {
+        self.runtime.block_on(async {
+            let mut response = self.client.get(url).send().await?;
+            let mut bytes = Vec::new();
+            while let Some(chunk) = response.chunk().await? {
+                bytes.extend_from_slice(&chunk);
+                if bytes.len() > ANSWER_BYTES_MAX {
+                    return Err(Error::TooLong);
+                }
+            }
+            Ok((response.status().as_u16(), bytes))
         })
     }
 

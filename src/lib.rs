@@ -1,7 +1,7 @@
 //! Pforte: a privacy-focused consent and first-party identity gateway.
 //!
 //! One folder is one room, one room is one concept. From the ground up: [`store`] keeps bytes and knows no word of the
-//! domain; [`vault`] holds keys and everything sealed; [`policy`] says what may be done with what; [`events`] is the wire
+//! domain; [`vault`] holds keys and everything sealed; [`ledger`] lets outsiders check what was decided; [`policy`] says what may be done with what; [`events`] is the wire
 //! form; [`identity`] knows who an identifier belongs to; [`consent`] what people decided; [`gate`] decides, purely;
 //! [`outbox`] holds what may leave; [`profile`] is the embedded profile store; [`intake`] is the way in and [`forward`] the
 //! way out. Around them stands the frame: [`app`], [`routes`], [`server`], [`auth`], [`site`], [`telemetry`], [`cli`].
@@ -21,6 +21,7 @@ pub mod gate;
 pub mod id;
 pub mod identity;
 pub mod intake;
+pub mod ledger;
 pub mod limit;
 pub mod outbox;
 pub mod policy;

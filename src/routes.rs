@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{ServiceConfig, get, method, post, resource, scope, to};
 
-use crate::{consent, error, forward, intake, profile, retention, rights, site, telemetry};
+use crate::{consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry};
 
 /// Adds all endpoints.
 pub fn all(cfg: &mut ServiceConfig) {
@@ -17,6 +17,11 @@ fn anybody(cfg: &mut ServiceConfig) {
         .route("/docs", get().to(site::docs))
         .route("/docs/errors", get().to(site::errors))
         .route("/.well-known/jwks.json", get().to(rights::http::jwks))
+        .route("/ledger/checkpoint", get().to(ledger::http::checkpoint))
+        .route("/ledger/key", get().to(ledger::http::key))
+        .route("/ledger/tile/{path:.*}", get().to(ledger::http::tile))
+        .route("/v1/ledger/proof", get().to(ledger::http::proof))
+        .route("/v1/ledger/consistency", get().to(ledger::http::consistency))
         .route("/openapi.json", get().to(site::openapi_json))
         .route("/healthz", get().to(telemetry::healthz))
         .route("/readyz", get().to(telemetry::readyz))

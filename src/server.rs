@@ -70,6 +70,7 @@ impl Bound {
     pub async fn run(self, app: Arc<App>) -> anyhow::Result<()> {
         let reloads = actix_web::rt::spawn(reload_on_hangup(Arc::clone(&app)));
         let requests = actix_web::rt::spawn(answer_requests(Arc::clone(&app)));
+        let logging = actix_web::rt::spawn(Arc::clone(&app.ledger).run());
         let tidying = actix_web::rt::spawn(tidy(app));
         let handle = self.server.handle();
         let [mut terminate, mut interrupt] = self.stop;
@@ -85,6 +86,7 @@ impl Bound {
         stopping.abort();
         reloads.abort();
         tidying.abort();
+        logging.abort();
         requests.abort();
         outcome.context("the server stopped")
     }

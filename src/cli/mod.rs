@@ -9,6 +9,7 @@ pub mod demo;
 pub mod explain;
 pub mod key;
 pub mod keys;
+pub mod ledger;
 pub mod policy;
 pub mod requests;
 pub mod retention;
@@ -53,6 +54,8 @@ enum Command {
     Retention(retention::Args),
     /// Checks certificates of erasure
     Certificate(certificate::Args),
+    /// Shows, copies and checks the transparency log
+    Ledger(ledger::Args),
     /// Looks after the store
     Store(store::Args),
 }
@@ -76,6 +79,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Some(Command::Audit(args)) => audit::run(&args),
         Some(Command::Retention(args)) => retention::run(&args),
         Some(Command::Certificate(args)) => certificate::run(&args),
+        Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Store(args)) => store::run(&args),
     }
 }

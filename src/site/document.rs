@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use crate::{consent, error, forward, intake, profile, retention, rights, site, telemetry};
+use crate::{consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry};
 
 /// What is served at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
@@ -46,6 +46,11 @@ use crate::{consent, error, forward, intake, profile, retention, rights, site, t
         rights::http::jwks,
         retention::http::show,
         retention::http::records,
+        ledger::http::checkpoint,
+        ledger::http::key,
+        ledger::http::tile,
+        ledger::http::proof,
+        ledger::http::consistency,
         forward::http::list,
         forward::http::replay,
         forward::http::webhook_secret,
@@ -62,6 +67,7 @@ use crate::{consent, error, forward, intake, profile, retention, rights, site, t
         (name = "consent", description = "What people decide, and what holds."),
         (name = "profiles", description = "What a till or a website may know about a customer, for a stated purpose."),
         (name = "rights", description = "What people ask for, and what becomes of it."),
+        (name = "ledger", description = "The transparency log of decisions, for anybody: signed heads, tiles, proofs."),
         (name = "explain", description = "Why an event would go or stay."),
         (name = "operation", description = "For those who run the gateway."),
     ),

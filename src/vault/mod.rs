@@ -21,6 +21,7 @@ mod check;
 mod domain;
 mod index;
 mod keys;
+mod log;
 mod master;
 mod place;
 mod seal;
@@ -41,6 +42,7 @@ use ring::hmac;
 
 pub use domain::Domain;
 pub use index::{Blinds, Epoch};
+pub use log::LogKey;
 pub use master::{Digits, Master, rotate};
 pub use seal::{DataKey, OVERHEAD, Sealed};
 pub use sign::{Doubt, Signer, rotate_signing, verify};
@@ -174,6 +176,7 @@ pub struct Vault {
     /// Who was shredded before and was there again at open.
     returned: Vec<SubjectId>,
     signer: Signer,
+    log_key: LogKey,
     /// Seals the records that bind the store to its keys.
     check: DataKey,
     index: RwLock<Index>,
@@ -223,6 +226,7 @@ impl Vault {
             tombs,
             returned: Vec::new(),
             signer: Signer::open(&folder, chance)?,
+            log_key: LogKey::open(&folder, chance)?,
             check,
             index: RwLock::new(index),
             mac: digest.derive("pforte/v1/mac")?.hmac(),
@@ -252,6 +256,12 @@ impl Vault {
     #[must_use]
     pub const fn signer(&self) -> &Signer {
         &self.signer
+    }
+
+    /// What signs the heads of the ledger. Its key is made when it is missing; then the log has another name.
+    #[must_use]
+    pub const fn log_key(&self) -> &LogKey {
+        &self.log_key
     }
 
     /// The blind forms of an identifier by which it is found now.

@@ -7,12 +7,17 @@ use crate::harness::people::basic;
 use crate::harness::{Gateway, project};
 
 /// What anybody may see: nothing here is about a person.
-const PUBLIC: [&str; 6] = [
+const PUBLIC: [&str; 11] = [
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
     "GET /openapi.json",
     "GET /.well-known/jwks.json",
+    "GET /ledger/checkpoint",
+    "GET /ledger/key",
+    "GET /ledger/tile/{path}",
+    "GET /v1/ledger/proof",
+    "GET /v1/ledger/consistency",
     "GET /v1/projects/{write_key}/settings",
 ];
 
@@ -44,7 +49,11 @@ fn endpoints(gateway: &Gateway) -> Vec<Endpoint> {
             let filled = path.replace("{id}", "req_00000000000000000000000000000000").replace("{step}", "approve");
             let filled =
                 filled.replace("{customer_id}", "cus_00000000000000000000000000000000").replace("{destination}", "partner");
-            let filled = filled.replace("{write_key}", "wk_none").replace("{call}", "track").replace("{duty}", "invoices");
+            let filled = filled
+                .replace("{write_key}", "wk_none")
+                .replace("{call}", "track")
+                .replace("{duty}", "invoices")
+                .replace("{path}", "0/000");
             assert!(!filled.contains('{'), "{path}: say here what stands in it");
             let filled = if name_of(&method, path) == "GET /v1/consents" { format!("{filled}?userId=u") } else { filled };
             let name = name_of(&method, path);

@@ -8,6 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["clock", "id", "error", "limit"],
     &["store"],
     &["vault"],
+    &["ledger"],
     &["policy"],
     &["events"],
     &["identity"],
