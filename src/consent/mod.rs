@@ -9,6 +9,7 @@ pub mod http;
 mod leave;
 mod record;
 mod standing;
+mod statement;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::clock::{Chance, DAY_MS, Millis};
 use crate::id::{NodeId, SubjectId};
 use crate::identity::{self, Admission, Directory, Identifier, NodeRef, Resolved, SubjectRef};
+use crate::ledger;
 use crate::policy::{LegalBasis, Policy};
 use crate::store::{self, Batch, Store, Stream};
 use crate::vault::{self, DataKey, Sealed, Vault};
@@ -29,6 +31,7 @@ use record::{DECISIONS, DecisionKey, STANDING, Stand, StandingRecord, SubjectKey
 pub use record::{Decision, Method, NoticeShown, State};
 use standing::Memory;
 pub use standing::Standing;
+pub use statement::{DECISION, Statement};
 
 /// How often a commit is tried again when somebody else decided for the same person at the same moment.
 const TRIES_MAX: u32 = 64;
@@ -321,6 +324,8 @@ impl Consents {
         record.fold(&decision);
         let sealed = key.seal(&aad(b"decision", owner, place.number), &serde_json::to_vec(&decision)?)?;
         DECISIONS.put(batch, &place, &Sealed(sealed));
+        let (_, _, commitment) = Statement::of(key, place, &decision)?;
+        ledger::append(batch, &commitment);
         let sealed = key.seal(&aad(b"standing", owner, 0), &serde_json::to_vec(&record)?)?;
         STANDING.put(batch, &at, &Sealed(sealed));
         Ok((decision, record))

@@ -1,8 +1,11 @@
 //! The log for everybody: C2SP `tlog-tiles` below `/ledger/`, and proofs as JSON. Nothing here is about a person.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use actix_web::http::header::{CACHE_CONTROL, ContentType};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tlog_tiles::Hash;
 
 use super::{Commitment, Error, Proof, Tile};
@@ -10,6 +13,8 @@ use crate::app::App;
 use crate::auth;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::limit::{self, Class};
+
+type Fields = BTreeMap<String, String>;
 
 /// How long what never changes may be kept by caches.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -40,18 +45,10 @@ pub async fn key(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, 
 pub async fn tile(req: HttpRequest, app: web::Data<App>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
     guard(&req, &app)?;
     let tile = Tile::parse(&path).ok_or_else(|| Problem::new(Code::NotFound))?;
-    let ledger = std::sync::Arc::clone(&app.ledger);
+    let ledger = Arc::clone(&app.ledger);
     let found = web::block(move || ledger.tile(&tile)).await.map_err(|_gone| Problem::new(Code::Unavailable))?;
     let bytes = found.map_err(problem)?.ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(HttpResponse::Ok().content_type(ContentType::octet_stream()).insert_header((CACHE_CONTROL, FOR_EVER)).body(bytes))
-}
-
-/// Which leaf in which tree.
-#[derive(Debug, Deserialize)]
-pub struct ProofQuery {
-    index: Option<u64>,
-    commitment: Option<String>,
-    size: Option<u64>,
 }
 
 /// That a tree has a leaf.
@@ -81,12 +78,13 @@ pub struct Inclusion {
     responses((status = 200, description = "The proof.", body = Inclusion),
         (status = 404, description = "No leaf has this commitment, or not yet.", body = ProblemBody<'static>),
         (status = 422, description = "The tree has no such leaf.", body = ProblemBody<'static>)))]
-pub async fn proof(req: HttpRequest, app: web::Data<App>, query: web::Query<ProofQuery>) -> Result<HttpResponse, Problem> {
+pub async fn proof(req: HttpRequest, app: web::Data<App>, query: web::Query<Fields>) -> Result<HttpResponse, Problem> {
     guard(&req, &app)?;
-    let query = query.into_inner();
-    let ledger = std::sync::Arc::clone(&app.ledger);
+    let (index, size) = (number(&query, "index")?, number(&query, "size")?);
+    let commitment = query.get("commitment").cloned();
+    let ledger = Arc::clone(&app.ledger);
     let answer = web::block(move || {
-        let index = match (query.index, &query.commitment) {
+        let index = match (index, &commitment) {
             (Some(index), None) => index,
             (None, Some(text)) => {
                 let wrong = || Problem::field(Code::InvalidField, "commitment").detail("must be 64 hexadecimal digits");
@@ -97,7 +95,7 @@ pub async fn proof(req: HttpRequest, app: web::Data<App>, query: web::Query<Proo
                 return Err(Problem::field(Code::MissingField, "index").detail("name index or commitment"));
             }
         };
-        let (leaf, proof) = ledger.prove(index, query.size).map_err(problem)?;
+        let (leaf, proof) = ledger.prove(index, size).map_err(problem)?;
         let head = ledger.head();
         let checkpoint = (head.size == proof.size).then(|| head.note.clone());
         Ok(Inclusion {
@@ -110,13 +108,6 @@ pub async fn proof(req: HttpRequest, app: web::Data<App>, query: web::Query<Proo
         })
     });
     Ok(HttpResponse::Ok().json(answer.await.map_err(|_gone| Problem::new(Code::Unavailable))??))
-}
-
-/// Which two trees.
-#[derive(Debug, Deserialize)]
-pub struct GrowthQuery {
-    from: u64,
-    to: Option<u64>,
 }
 
 /// That a tree begins with an earlier one.
@@ -141,12 +132,19 @@ pub struct Growth {
         ("to" = Option<u64>, Query, description = "The later size; without it that of the newest signed head.")),
     responses((status = 200, description = "The proof.", body = Growth),
         (status = 422, description = "There is no tree of this size.", body = ProblemBody<'static>)))]
-pub async fn consistency(req: HttpRequest, app: web::Data<App>, query: web::Query<GrowthQuery>) -> Result<HttpResponse, Problem> {
+pub async fn consistency(req: HttpRequest, app: web::Data<App>, query: web::Query<Fields>) -> Result<HttpResponse, Problem> {
     guard(&req, &app)?;
-    let ledger = std::sync::Arc::clone(&app.ledger);
-    let GrowthQuery { from, to } = query.into_inner();
+    let from = number(&query, "from")?.ok_or_else(|| Problem::field(Code::MissingField, "from"))?;
+    let to = number(&query, "to")?;
+    let ledger = Arc::clone(&app.ledger);
     let proven = web::block(move || ledger.prove_growth(from, to)).await.map_err(|_gone| Problem::new(Code::Unavailable))?;
-    let (from_root, proof) = proven.map_err(problem)?;
+    let (from_root, proof) = proven.map_err(|error| {
+        if matches!(error, Error::NoSize) {
+            Problem::field(Code::InvalidField, "from").detail(error.to_string())
+        } else {
+            problem(error)
+        }
+    })?;
     Ok(HttpResponse::Ok().json(Growth {
         from,
         from_root: from_root.to_string(),
@@ -154,6 +152,14 @@ pub async fn consistency(req: HttpRequest, app: web::Data<App>, query: web::Quer
         to_root: proof.root.to_string(),
         proof: texts(&proof),
     }))
+}
+
+/// A number in the query.
+fn number(query: &Fields, name: &str) -> Result<Option<u64>, Problem> {
+    let read = |text: &String| {
+        text.parse().map_err(|_no_number| Problem::field(Code::InvalidField, name).detail("must be a number from 0 on"))
+    };
+    query.get(name).map(read).transpose()
 }
 
 fn texts(proof: &Proof) -> Vec<String> {

@@ -20,6 +20,7 @@ pub mod deadline;
 mod erase;
 pub mod http;
 mod keep;
+mod milestone;
 mod notify;
 mod object;
 mod register;
@@ -235,6 +236,7 @@ impl Rights {
         batch.check_absent(REQUESTS.key(&id));
         let sealed = key.seal(&aad(id), &serde_json::to_vec(&request)?)?;
         REQUESTS.put(&mut batch, &id, &Sealed(sealed));
+        milestone::append(&mut batch, &key, (id, &request), 0)?;
         self.commit_noted(batch, &Entry::about(id, at, &who, "received", why.as_deref())).await?;
         Ok(id)
     }
@@ -333,12 +335,14 @@ impl Rights {
 
     /// A commit that writes the request.
     fn saved(&self, id: RequestId, request: &Request) -> Result<Batch, Error> {
-        let sealed = self.deps.vault.key(id.holder())?.seal(&aad(id), &serde_json::to_vec(request)?)?;
+        let key = self.deps.vault.key(id.holder())?;
+        let sealed = key.seal(&aad(id), &serde_json::to_vec(request)?)?;
         if sealed.len() > RECORD_BYTES_MAX {
             return Err(Error::Full);
         }
         let mut batch = Batch::default();
         REQUESTS.put(&mut batch, &id, &Sealed(sealed));
+        milestone::append(&mut batch, &key, (id, request), self.stored_acts(id)?)?;
         Ok(batch)
     }
 

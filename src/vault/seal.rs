@@ -65,6 +65,15 @@ impl DataKey {
         Ok(out)
     }
 
+    /// A salt for one use: nobody can know it who has not the key, and it is gone when the key is. Invariant: `label` is used for
+    /// nothing else that this key makes.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], which does not happen.
+    pub fn salt(&self, label: &[u8]) -> Result<[u8; 32], Error> {
+        Ok(*self.0.derive_for(&[b"pforte/v1/salt/", label])?.bytes())
+    }
+
     /// Set up anew each time: 0.1 µs, and 32 bytes in memory instead of 550 with the cipher's tables.
     fn cipher(&self) -> Result<LessSafeKey, Error> {
         let key = UnboundKey::new(&AES_256_GCM, self.0.bytes()).map_err(|ring::error::Unspecified| Error::Unreadable)?;

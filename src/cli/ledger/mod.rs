@@ -31,7 +31,7 @@ enum Command {
         /// Where to
         #[arg(long)]
         to: PathBuf,
-        /// The log's address, such as https://example.org/ledger; by default that of the running gateway
+        /// The log's address, such as `https://example.org/ledger`; by default that of the running gateway
         #[arg(long)]
         from: Option<String>,
         #[command(flatten)]
@@ -39,7 +39,7 @@ enum Command {
     },
     /// Reads every entry and every tile of copies of the log, and says whether they are what was signed
     Verify {
-        /// Folders or addresses (https://example.org/ledger)
+        /// Folders or addresses (`https://example.org/ledger`)
         #[arg(required = true)]
         copies: Vec<String>,
         /// The log's key, from somebody whom you trust; a file or the key itself. By default the one in the copy

@@ -283,6 +283,8 @@ impl Drop for Gateway {
         }
         self.assert_nowhere(CANARY);
         if self.child.is_some() {
+            let ledger = self.command(&["ledger", "verify", &format!("http://{}/ledger", self.address)]);
+            assert!(ledger.status.success(), "the ledger does not verify: {}", String::from_utf8_lossy(&ledger.stderr));
             self.stop();
         }
         self.assert_nowhere(CANARY);

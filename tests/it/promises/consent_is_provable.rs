@@ -1,0 +1,237 @@
+//! P5: each decision stands in a log that an outsider can check offline, and nobody can change, remove or swap what was signed.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::harness::Gateway;
+use crate::harness::people::Person;
+
+/// How many entries the newest signed head has.
+fn size(gateway: &Gateway) -> u64 {
+    checkpoint(gateway).lines().nth(1).unwrap().parse().unwrap()
+}
+
+fn checkpoint(gateway: &Gateway) -> String {
+    let answer = gateway.get("/ledger/checkpoint", "");
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.text
+}
+
+/// Waits until so many entries are signed.
+fn signed(gateway: &Gateway, entries: u64) {
+    gateway.wait_for("the head to be signed", || (size(gateway) >= entries).then_some(()));
+}
+
+fn export(gateway: &Gateway, to: &str) -> PathBuf {
+    let done = gateway.command(&["ledger", "export", "--to", to]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    gateway.path(to)
+}
+
+fn verify(gateway: &Gateway, copy: &str, more: &[&str]) -> Output {
+    gateway.command(&[&["ledger", "verify", copy], more].concat())
+}
+
+fn complaint(output: &Output) -> String {
+    assert!(!output.status.success(), "it holds: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn holds(output: &Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[test]
+fn each_decision_is_signed_and_a_copy_shows_every_change() {
+    let gateway = Gateway::start();
+    let people: Vec<Person> = (0..5).map(|n| Person::new(&format!("p{n}"))).collect();
+    people.iter().for_each(|person| drop(person.decides(&gateway, &[("analytics", "granted")])));
+    people.iter().for_each(|person| drop(person.decides(&gateway, &[("analytics", "denied")])));
+    signed(&gateway, 10);
+    assert_eq!(size(&gateway), 10, "a decision is one entry");
+    let copy = export(&gateway, "copy");
+    std::fs::copy(copy.join("checkpoint"), gateway.path("earlier")).unwrap();
+    std::fs::write(gateway.path("key"), gateway.get("/ledger/key", "").text).unwrap();
+    holds(&verify(&gateway, "copy", &["--log-key", "key"]));
+    for path in files(&copy).iter().filter(|path| !path.ends_with("key")) {
+        let sound = std::fs::read(path).unwrap();
+        for at in [0, sound.len() / 2, sound.len() - 2] {
+            let mut flipped = sound.clone();
+            flipped[at] ^= 1;
+            std::fs::write(path, flipped).unwrap();
+            complaint(&verify(&gateway, "copy", &["--log-key", "key"]));
+        }
+        std::fs::remove_file(path).unwrap();
+        complaint(&verify(&gateway, "copy", &["--log-key", "key"]));
+        std::fs::write(path, sound).unwrap();
+    }
+    people[0].decides(&gateway, &[("analytics", "granted")]);
+    signed(&gateway, 11);
+    export(&gateway, "copy");
+    holds(&verify(&gateway, "copy", &["--log-key", "key", "--since", "earlier"]));
+    let served = format!("http://{}/ledger", gateway.address());
+    holds(&verify(&gateway, &served, &["--log-key", "key", "--since", "earlier"]));
+    // Another gateway's log, with its own key, does not pass for this one.
+    let other = Gateway::start();
+    people[1].decides(&other, &[("analytics", "granted")]);
+    signed(&other, 1);
+    let foreign = export(&other, "copy");
+    let found = complaint(&verify(&gateway, foreign.to_str().unwrap(), &["--log-key", "key"]));
+    assert!(found.contains("not signed with this key"), "{found}");
+}
+
+#[test]
+fn a_log_that_was_put_back_shows_as_a_fork() {
+    let mut gateway = Gateway::start();
+    let person = Person::new("erika");
+    person.decides(&gateway, &[("analytics", "granted")]);
+    signed(&gateway, 1);
+    gateway.stop();
+    let copy = |from: &Path, to: &Path| {
+        let done = std::process::Command::new("cp").arg("-rp").arg(from).arg(to).status().unwrap();
+        assert!(done.success());
+    };
+    copy(&gateway.path("data"), &gateway.path("before"));
+    gateway.crash();
+    person.decides(&gateway, &[("analytics", "denied")]);
+    signed(&gateway, 2);
+    std::fs::write(gateway.path("seen"), checkpoint(&gateway)).unwrap();
+    gateway.stop();
+    std::fs::remove_dir_all(gateway.path("data")).unwrap();
+    copy(&gateway.path("before"), &gateway.path("data"));
+    gateway.crash();
+    export(&gateway, "copy");
+    assert!(complaint(&verify(&gateway, "copy", &["--since", "seen"])).contains("entries were removed"));
+    person.decides(&gateway, &[("personalization", "granted")]);
+    signed(&gateway, 2);
+    export(&gateway, "copy");
+    assert!(complaint(&verify(&gateway, "copy", &["--since", "seen"])).contains("FORK"));
+}
+
+#[test]
+fn under_load_a_kill_at_any_moment_leaves_one_log_that_only_grows() {
+    let mut gateway = Gateway::start();
+    let people: Vec<Person> = (0..4).map(|n| Person::new(&format!("p{n}"))).collect();
+    let mut acknowledged = 0;
+    let mut heads: Vec<String> = Vec::new();
+    for kill_after in [30_usize, 75, 120] {
+        let (address, pid) = (gateway.address(), gateway.pid());
+        let answered = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for person in &people {
+                let answered = &answered;
+                scope.spawn(move || {
+                    for n in 0..200 {
+                        if decide(address, person, n) != Some(201) {
+                            return;
+                        }
+                        if answered.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 == kill_after {
+                            let killed = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+                            assert!(killed.success());
+                        }
+                    }
+                });
+            }
+        });
+        acknowledged += answered.into_inner();
+        gateway.crash();
+        signed(&gateway, acknowledged as u64);
+        let path = format!("head-{kill_after}");
+        std::fs::write(gateway.path(&path), checkpoint(&gateway)).unwrap();
+        heads.push(path);
+    }
+    people[0].decides(&gateway, &[("analytics", "granted")]);
+    export(&gateway, "copy");
+    let since: Vec<&str> = heads.iter().flat_map(|head| ["--since", head.as_str()]).collect();
+    holds(&verify(&gateway, "copy", &since));
+    let first: u64 = std::fs::read_to_string(gateway.path(&heads[0])).unwrap().lines().nth(1).unwrap().parse().unwrap();
+    let proof = gateway.get(&format!("/v1/ledger/consistency?from={first}"), "").json();
+    let root = std::fs::read_to_string(gateway.path(&heads[0])).unwrap().lines().nth(2).unwrap().to_owned();
+    assert_eq!(proof["fromRoot"], root);
+}
+
+/// One decision over a connection that may break; the status, if an answer came.
+fn decide(address: std::net::SocketAddr, person: &Person, n: usize) -> Option<u16> {
+    use std::io::{Read as _, Write as _};
+    let choice = if n.is_multiple_of(2) { "granted" } else { "denied" };
+    let body = json!({"anonymousId": person.device, "method": "banner", "decisions": {"analytics": choice}}).to_string();
+    let mut stream = std::net::TcpStream::connect(address).ok()?;
+    let head = format!(
+        "POST /v1/consents HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {}\r\nContent-Length: {}\r\n\r\n",
+        crate::harness::people::basic("wk_web"),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(body.as_bytes()).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    text.split(' ').nth(1)?.parse().ok()
+}
+
+#[test]
+fn an_erasure_changes_nothing_that_was_signed_and_its_acts_are_signed_too() {
+    let gateway = Gateway::start();
+    let person = Person::new("erika");
+    person.decides(&gateway, &[("analytics", "granted")]);
+    signed(&gateway, 1);
+    export(&gateway, "before");
+    let bearer = format!("Bearer {}", gateway.operator());
+    let asked = |path: &str, body: &Value| gateway.post(path, &bearer, body.to_string().as_bytes());
+    let filed = asked("/v1/requests", &json!({"kind": "erasure", "identifiers": {"device": person.device}, "identified": true}));
+    assert_eq!(filed.status, 201, "{}", filed.text);
+    let id = filed.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(asked(&format!("/v1/requests/{id}/approve"), &json!({})).status, 200);
+    let path = format!("/v1/requests/{id}");
+    let acts = gateway.wait_for("the erasure to be done", || {
+        let request = gateway.get(&path, &bearer).json();
+        (request["state"] == "done").then(|| request["acts"].as_array().unwrap().len())
+    });
+    signed(&gateway, 1 + acts as u64);
+    assert_eq!(size(&gateway), 1 + acts as u64, "one decision, and each act of the request");
+    export(&gateway, "after");
+    holds(&verify(&gateway, "after", &["--since", "before/checkpoint"]));
+}
+
+#[test]
+fn proofs_and_tiles_are_for_everybody_and_refuse_what_is_not_there() {
+    let gateway = Gateway::start();
+    Person::new("erika").decides(&gateway, &[("analytics", "granted")]);
+    signed(&gateway, 1);
+    let proof = gateway.get("/v1/ledger/proof?index=0", "").json();
+    assert_eq!((&proof["size"], &proof["proof"]), (&json!(1), &json!([])));
+    assert_eq!(proof["leaf"], proof["root"]);
+    assert_eq!(proof["checkpoint"], checkpoint(&gateway));
+    let refused = |path: &str| {
+        let answer = gateway.get(path, "");
+        (answer.status, answer.field())
+    };
+    assert_eq!(refused("/v1/ledger/proof?index=1"), (422, String::from("index")));
+    assert_eq!(refused("/v1/ledger/proof?index=0&size=2"), (422, String::from("size")));
+    assert_eq!(refused("/v1/ledger/proof"), (422, String::from("index")));
+    assert_eq!(refused("/v1/ledger/proof?commitment=zz"), (422, String::from("commitment")));
+    assert_eq!(refused(&format!("/v1/ledger/proof?commitment={}", "0".repeat(64))).0, 404);
+    for from in ["from=0", "from=2", "from=-1", "from=x", "to=1"] {
+        assert_eq!(refused(&format!("/v1/ledger/consistency?{from}")), (422, String::from("from")), "{from}");
+    }
+    for tile in
+        ["0/000", "0/000.p/0", "0/000.p/2", "300/000", "0/x001/000", "entries/000", "0/999999999999999999999", "0/../../keys"]
+    {
+        assert_eq!(gateway.get(&format!("/ledger/tile/{tile}"), "").status, 404, "{tile}");
+    }
+    assert_eq!(gateway.get("/ledger/tile/0/000.p/1", "").status, 200);
+    assert_eq!(
+        gateway.get("/ledger/tile/entries/000.p/1", "").header("cache-control"),
+        Some("public, max-age=31536000, immutable")
+    );
+}
