@@ -19,7 +19,7 @@ pub struct Args {
 enum Command {
     /// Files a request for somebody
     File {
-        /// What is asked for: erasure, access, portability, restriction or objection
+        /// What is asked for: erasure, access, portability, rectification, restriction or objection
         kind: String,
         /// Who asks, as type=value; several times if need be
         #[arg(long = "for", value_name = "TYPE=VALUE", required = true)]
@@ -27,6 +27,12 @@ enum Command {
         /// An objection is about this purpose alone; several times if need be
         #[arg(long = "purpose")]
         purposes: Vec<String>,
+        /// A rectification puts this identifier right; an empty NEW says that OLD is simply not theirs; several times if need be
+        #[arg(long = "correct", num_args = 3, value_names = ["TYPE", "OLD", "NEW"])]
+        corrections: Vec<String>,
+        /// A rectification puts this trait right; several times if need be
+        #[arg(long = "trait", value_name = "NAME=VALUE")]
+        traits: Vec<String>,
         /// It is clear that the person asks whose these are
         #[arg(long)]
         identified: bool,
@@ -167,8 +173,9 @@ struct One {
 /// When no gateway answers, or it refuses.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
-        Command::File { kind, identifiers, purposes, identified, note, remote } => {
+        Command::File { kind, identifiers, purposes, corrections, traits, identified, note, remote } => {
             let mut body = json!({"kind": kind, "identifiers": named(identifiers)?, "identified": identified});
+            wrong(&mut body, corrections, traits)?;
             if let (Some(note), Some(body)) = (note, body.as_object_mut()) {
                 body.insert(String::from("note"), Value::from(note.as_str()));
             }
@@ -217,6 +224,29 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Adds what a rectification puts right.
+fn wrong(body: &mut Value, corrections: &[String], traits: &[String]) -> anyhow::Result<()> {
+    let Some(body) = body.as_object_mut() else { return Ok(()) };
+    let mut list = Vec::new();
+    for correction in corrections.chunks(3) {
+        let [kind, from, to] = correction else { anyhow::bail!("--correct takes a type, the old value and the new one") };
+        let to = if to.is_empty() { Value::Null } else { Value::from(to.as_str()) };
+        list.push(json!({"type": kind, "from": from, "to": to}));
+    }
+    if !list.is_empty() {
+        body.insert(String::from("corrections"), Value::from(list));
+    }
+    let mut right: Map<String, Value> = Map::new();
+    for one in traits {
+        let Some((name, value)) = one.split_once('=') else { anyhow::bail!("--trait takes name=value, such as city=Mainz") };
+        right.insert(name.to_owned(), Value::from(value));
+    }
+    if !right.is_empty() {
+        body.insert(String::from("traits"), Value::from(right));
+    }
+    Ok(())
 }
 
 fn named(identifiers: &[String]) -> anyhow::Result<Map<String, Value>> {

@@ -12,6 +12,7 @@ mod extract;
 mod memory;
 mod normalise;
 mod record;
+mod rectify;
 mod reindex;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 pub use directory::{Directory, Figures};
 pub use extract::{extract, parse};
 pub use normalise::{Refusal, VALUE_CHARS_MAX};
+pub use rectify::{Corrected, Correction, Hindrance};
 pub use reindex::Progress;
 
 use crate::clock::{Chance, Millis, NoChance};

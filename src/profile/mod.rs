@@ -17,6 +17,7 @@
 //! Limits: the index takes 4 bytes of memory per event, about 50 per subject, 32 per chunk; one read opens at most
 //! [`EVENTS_OPENED_MAX`] events. A purpose that the policy no longer has keeps its events for [`ORPHANED_DAYS`] days.
 
+mod correct;
 mod export;
 pub mod http;
 mod index;
@@ -42,6 +43,7 @@ use index::Index;
 use kept::Keeping;
 use record::{ChunkId, EVENTS, Entry, HEADERS, Header, Inside};
 
+pub use correct::{Change, Corrected, Corrections};
 pub use export::Exported;
 pub use kept::{Kept, Term};
 pub use people::{Customer, Gathering};

@@ -1,9 +1,12 @@
 //! Reading a profile: newest first, opened, and filtered by purpose, retention and what is allowed now.
 
+use std::borrow::Cow;
+use std::collections::hash_map::Entry as Unread;
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::value::RawValue;
 
+use super::correct::Corrections;
 use super::index::Place;
 use super::record::{EVENTS, Entry, Inside};
 use super::{EVENTS_OPENED_MAX, Error, Profiles, is_past, purpose_tag};
@@ -89,6 +92,8 @@ struct Shaped<'a> {
 struct Pass<'a> {
     query: &'a Query<'a>,
     tag: u32,
+    /// What was corrected of whom.
+    corrections: HashMap<SubjectId, Corrections>,
     answers: HashMap<Vec<NodeId>, bool>,
     profile: Profile,
 }
@@ -107,7 +112,13 @@ impl Profiles {
     /// When store or vault fail.
     pub fn read(&self, query: &Query<'_>) -> Result<Profile, Error> {
         let (places, complete) = self.places(query.subjects);
-        let mut pass = Pass { query, tag: purpose_tag(&query.purpose.id), answers: HashMap::new(), profile: Profile::default() };
+        let mut pass = Pass {
+            query,
+            tag: purpose_tag(&query.purpose.id),
+            corrections: HashMap::new(),
+            answers: HashMap::new(),
+            profile: Profile::default(),
+        };
         let mut chunk: Option<Chunk> = None;
         for place in places {
             if chunk.as_ref().is_none_or(|c| c.id != place.0) {
@@ -146,8 +157,12 @@ impl Profiles {
             Err(error) => return Err(error.into()),
         };
         let plain = key.open(&Entry::aad(entry.subject, entry.received_at, entry.purposes()), entry.sealed)?;
+        if let Unread::Vacant(place) = pass.corrections.entry(entry.subject) {
+            place.insert(self.corrections(entry.subject)?);
+        }
         if let Some(inside) = Inside::decode(&plain).filter(|inside| pass.may(inside.names())) {
-            pass.profile.add(query, place, entry.received_at, &inside);
+            let corrections = pass.corrections.get(&entry.subject);
+            pass.profile.add(query, (place, entry.received_at), &inside, corrections);
         }
         Ok(())
     }
@@ -169,13 +184,22 @@ impl Pass<'_> {
 
 impl Profile {
     /// Adds an event that is older than all that were added before.
-    fn add(&mut self, query: &Query<'_>, place: Place, received_at: Millis, inside: &Inside<'_>) {
+    fn add(
+        &mut self,
+        query: &Query<'_>,
+        (place, received_at): (Place, Millis),
+        inside: &Inside<'_>,
+        corrections: Option<&Corrections>,
+    ) {
         let Ok(text) = std::str::from_utf8(inside.event) else { return };
         if let Ok(shaped) = serde_json::from_str::<Shaped<'_>>(text) {
             if shaped.kind == "identify" {
-                older(&mut self.traits, shaped.traits);
+                older(&mut self.traits, shaped.traits, |name, stated| {
+                    let right = corrections.and_then(|corrections| corrections.of_trait(name, &stated, received_at));
+                    Some(right.map_or_else(|| stated.clone(), ToOwned::to_owned))
+                });
             }
-            older(&mut self.identifiers, shaped.identifiers);
+            older(&mut self.identifiers, shaped.identifiers, |kind, stated| right_form(kind, stated, corrections));
         }
         match self.channels.iter_mut().find(|c| c.source == inside.source) {
             Some(channel) => {
@@ -201,10 +225,42 @@ impl Profile {
     }
 }
 
-/// Adds the members of an object where nothing newer is known.
-fn older(known: &mut BTreeMap<String, Box<RawValue>>, object: Option<&RawValue>) {
+/// An identifier in the form of this destination.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Form<'a> {
+    #[serde(borrow)]
+    form: Cow<'a, str>,
+    #[serde(borrow)]
+    value: Cow<'a, str>,
+}
+
+/// What stands in place of an identifier that was found wrong; `None` if nothing does.
+fn right_form(kind: &str, stated: Box<RawValue>, corrections: Option<&Corrections>) -> Option<Box<RawValue>> {
+    let right = {
+        let form: Option<Form<'_>> = serde_json::from_str(stated.get()).ok();
+        let Some((form, corrections)) = form.zip(corrections) else { return Some(stated) };
+        match corrections.of_form(kind, &form.value) {
+            None => None,
+            Some(None) => return None,
+            Some(Some(value)) => serde_json::value::to_raw_value(&Form { value: Cow::Borrowed(value), ..form }).ok(),
+        }
+    };
+    right.or(Some(stated))
+}
+
+/// Adds the members of an object where nothing newer is known, as `right` has them.
+fn older(
+    known: &mut BTreeMap<String, Box<RawValue>>,
+    object: Option<&RawValue>,
+    right: impl Fn(&str, Box<RawValue>) -> Option<Box<RawValue>>,
+) {
     let members = object.and_then(|o| serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(o.get()).ok());
     for (name, value) in members.into_iter().flatten() {
-        known.entry(name).or_insert(value);
+        if known.contains_key(&name) {
+            continue;
+        }
+        if let Some(value) = right(&name, value) {
+            known.insert(name, value);
+        }
     }
 }

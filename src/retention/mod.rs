@@ -234,6 +234,7 @@ impl Retention {
         for (subject, memorable) in some {
             deps.directory.forget(&deps.store, *subject, &mut batch)?;
             deps.consents.close(*subject, memorable, &mut batch)?;
+            Profiles::forget_corrections(*subject, &mut batch);
         }
         deps.store.commit(batch).await?;
         for (subject, _) in some {

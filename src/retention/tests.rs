@@ -11,7 +11,7 @@ use crate::consent::{self, Method, Order};
 use crate::id::SubjectId;
 use crate::identity::{self, Admission, Identifier};
 use crate::profile::{Arrival, Exported, Term, purpose_tag};
-use crate::rights::{Kind, Step, Submission};
+use crate::rights::{Kind, Step, Submission, Wrong};
 use crate::store::{self, Batch, Store};
 use crate::vault::{self, Class};
 
@@ -155,6 +155,7 @@ impl House {
             kind,
             identifiers: vec![(String::from("device"), name.to_owned())],
             purposes: None,
+            wrong: Wrong::default(),
             identified: true,
             who: String::from("test"),
             why: None,

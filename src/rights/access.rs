@@ -83,6 +83,9 @@ pub struct Package {
     controller: Option<Company>,
     /// By what the person is known.
     identifiers: Vec<Named>,
+    /// What was put right, in place of what older events say.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    corrected: BTreeMap<String, Box<RawValue>>,
     /// What is done with the data, and what stands for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     purposes: Vec<Use>,
@@ -221,6 +224,17 @@ impl Page<'_> {
     /// It stands in the page itself: the page loads nothing.
     const STYLE: &'static str = include_str!("../../assets/pforte.css");
 
+    /// A value as people write it: text without its quotes.
+    fn plain(&self, value: &RawValue) -> String {
+        match serde_json::from_str(value.get()) {
+            Ok(serde_json::Value::Bool(yes)) => {
+                String::from(self.say(if yes { "ja" } else { "nein" }, if yes { "yes" } else { "no" }))
+            }
+            Ok(serde_json::Value::String(text)) => text,
+            Ok(_) | Err(_) => value.get().to_owned(),
+        }
+    }
+
     fn say<'a>(&self, german: &'a str, english: &'a str) -> &'a str {
         if self.german { german } else { english }
     }
@@ -292,6 +306,7 @@ impl Rights {
             made_at: rfc3339(at),
             controller: None,
             identifiers: Vec::new(),
+            corrected: BTreeMap::new(),
             purposes: Vec::new(),
             recipients: Vec::new(),
             decisions: Vec::new(),
@@ -306,6 +321,8 @@ impl Rights {
                 Err(crate::identity::Error::Vault(vault::Error::Shredded)) => continue,
                 Err(error) => return Err(error.into()),
             }
+            let corrected = self.deps.profiles.corrections(*subject)?.traits.into_iter();
+            package.corrected.extend(corrected.map(|(name, corrected)| (name, corrected.value)));
             decisions.extend(self.deps.consents.history(*subject)?);
             for (destination, received) in recipients::of(&self.deps.store, *subject)? {
                 reached.entry(destination).or_default().add(received);

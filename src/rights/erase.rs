@@ -15,6 +15,7 @@ use crate::forward::{Received, recipients};
 use crate::id::SubjectId;
 use crate::identity::{self, SubjectRef};
 use crate::policy::Policy;
+use crate::profile::Profiles;
 use crate::store::{self, Batch};
 use crate::vault::Class;
 
@@ -150,6 +151,7 @@ impl Rights {
         let mut batch = Batch::default();
         self.deps.directory.forget(&self.deps.store, subject, &mut batch)?;
         self.deps.consents.forget(subject, &mut batch)?;
+        Profiles::forget_corrections(subject, &mut batch);
         Ok(batch)
     }
 

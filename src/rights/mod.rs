@@ -23,6 +23,7 @@ mod keep;
 mod milestone;
 mod notify;
 mod object;
+mod rectify;
 mod register;
 mod request;
 mod restrict;
@@ -39,6 +40,7 @@ pub use audit::{Entry, Question};
 pub use certificate::{CERTIFICATE, Certificate, Part};
 use deadline::Calendar;
 pub use keep::Kept;
+pub use rectify::Wrong;
 pub use register::{Cursor, Filter, Page};
 use request::REQUESTS;
 pub use request::{Act, Fate, Ground, Kind, Recipient, Request, RequestId, State};
@@ -103,6 +105,18 @@ pub enum Error {
     /// The named purposes cannot be objected to, or nothing is objected to.
     #[error("must name purposes that do not rest on a contract or a law, and only in an objection")]
     Purposes,
+    /// What is to be put right cannot be taken like this.
+    #[error("{0}")]
+    Corrections(String),
+    /// A trait cannot be put right like this.
+    #[error("{0}")]
+    Traits(&'static str),
+    /// What is to be put right is not known as the person's.
+    #[error("what is to be put right is not known as this person's")]
+    NotTheirs,
+    /// The right value leads to somebody else.
+    #[error("the right value belongs to somebody else; people are never merged")]
+    Taken,
     /// There is no package, not yet, or not any more.
     #[error("there is no package, or its time is over")]
     NoPackage,
@@ -145,7 +159,8 @@ impl Error {
     /// Whether somebody else changed the same at the same moment.
     const fn is_conflict(&self) -> bool {
         let in_identity = if let Self::Identity(error) = self { error.is_conflict() } else { false };
-        in_identity || matches!(self, Self::Store(store::Error::Conflict))
+        in_identity
+            || matches!(self, Self::Store(store::Error::Conflict) | Self::Vault(vault::Error::Store(store::Error::Conflict)))
     }
 }
 
@@ -158,6 +173,8 @@ pub struct Submission {
     pub identifiers: Vec<(String, String)>,
     /// What an objection is about, by the purposes' IDs; `None`: everything that can be stopped.
     pub purposes: Option<Vec<String>>,
+    /// What is to be put right.
+    pub wrong: Wrong,
     /// Whether it is clear that the person asks whose these are.
     pub identified: bool,
     /// Who files it.
@@ -213,7 +230,7 @@ impl Rights {
     /// [`Error::Nobody`] and [`Error::Identifier`]; then nothing was kept. Whether somebody is known makes no difference.
     pub async fn submit(&self, submission: Submission) -> Result<RequestId, Error> {
         let policy = self.deps.policy.current();
-        let Submission { kind, identifiers, purposes, identified, who, why } = submission;
+        let Submission { kind, identifiers, purposes, wrong, identified, who, why } = submission;
         if identifiers.is_empty() {
             return Err(Error::Nobody);
         }
@@ -221,6 +238,7 @@ impl Rights {
         let state = if identified { State::InReview } else { State::IdentityUnclear };
         let mut request = Request::new(kind, state, at);
         request.purposes = object::purposes(&policy, kind, purposes)?;
+        self.take_wrong(&mut request, &policy, wrong)?;
         for (kind, value) in identifiers {
             let read = identity::parse(&policy, &self.deps.vault, &kind, &value);
             let read = read.map_err(|refusal| Error::Identifier { kind: kind.clone(), refusal })?;

@@ -1,5 +1,5 @@
-//! What recipients are told besides erasures: that processing is restricted or no longer is (GDPR Art. 18, 19), and that the person
-//! objects (Art. 21).
+//! What recipients are told besides erasures: that processing is restricted or no longer is (GDPR Art. 18, 19), that the person
+//! objects (Art. 21), and what was wrong (Art. 16, 19).
 
 use serde_json::{Map, Value};
 
@@ -17,6 +17,36 @@ impl Rights {
         request.close(State::Done);
         request.note(self.deps.clock.now(), "gateway", "done", None);
         self.save(id, &request).await
+    }
+}
+
+impl Rights {
+    /// What a message to a destination says besides what it is about and whom.
+    pub(super) fn says(
+        &self,
+        policy: &Policy,
+        destination: &Destination,
+        request: &Request,
+    ) -> Result<Map<String, Value>, Error> {
+        let mut more = Map::new();
+        match request.kind {
+            Kind::Objection => {
+                let purposes = request.purposes.iter().filter(|id| uses(policy, destination, id));
+                more.insert(String::from("purposes"), purposes.map(String::as_str).collect());
+            }
+            Kind::Rectification => more = self.rectified(policy, destination, request)?,
+            Kind::Erasure | Kind::Access | Kind::Portability | Kind::Restriction => {}
+        }
+        Ok(more)
+    }
+}
+
+impl Recipient {
+    /// A person of the company has to see to it, although it could be called.
+    pub(super) const fn leave_to_a_person(&mut self) {
+        if matches!(self.fate, Fate::Pending) {
+            self.fate = Fate::Open;
+        }
     }
 }
 
@@ -48,18 +78,9 @@ impl Request {
             Kind::Restriction if self.lifted => "customer.unrestrict",
             Kind::Restriction => "customer.restrict",
             Kind::Objection => "customer.object",
+            Kind::Rectification => "customer.rectify",
             Kind::Erasure | Kind::Access | Kind::Portability => "customer.erase",
         }
-    }
-
-    /// What a message to a destination says besides that.
-    pub(super) fn says(&self, policy: &Policy, destination: &Destination) -> Map<String, Value> {
-        let mut more = Map::new();
-        if self.kind == Kind::Objection {
-            let purposes = self.purposes.iter().filter(|id| uses(policy, destination, id));
-            more.insert(String::from("purposes"), purposes.map(String::as_str).collect());
-        }
-        more
     }
 
     /// Whether an objection is about what a recipient does; whoever has left the policy may do anything.

@@ -1,6 +1,9 @@
 //! What a request is, and how it is kept.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::deadline::Course;
 use super::keep::Kept;
@@ -64,6 +67,8 @@ pub enum Kind {
     Objection,
     /// To get what the person gave or caused, to take it elsewhere (Art. 20).
     Portability,
+    /// That what is wrong is put right (Art. 16).
+    Rectification,
 }
 
 impl Kind {
@@ -76,6 +81,7 @@ impl Kind {
             Self::Restriction => "restriction",
             Self::Objection => "objection",
             Self::Portability => "portability",
+            Self::Rectification => "rectification",
         }
     }
 
@@ -88,6 +94,7 @@ impl Kind {
             "objection" => Some(Self::Objection),
             "restriction" => Some(Self::Restriction),
             "portability" => Some(Self::Portability),
+            "rectification" => Some(Self::Rectification),
             _ => None,
         }
     }
@@ -302,6 +309,18 @@ pub struct Request {
     /// What an objection is about, by the purposes' IDs.
     #[serde(default)]
     pub purposes: Vec<String>,
+    /// What is to be put right: type of identifier, the wrong value, the right one if there is one. Gone when the request is over.
+    #[serde(default)]
+    pub corrections: Vec<(String, String, Option<String>)>,
+    /// Traits and their right values. Gone when the request is over.
+    #[serde(default)]
+    pub traits: BTreeMap<String, Value>,
+    /// What was refused with each of the wrong values, by the purposes' IDs.
+    #[serde(default)]
+    pub kept_refusals: Vec<Vec<String>>,
+    /// What was put right, by its type or name.
+    #[serde(default)]
+    pub corrected: Vec<String>,
     /// Who sees to it: a name that the company gives its people, never one of a customer.
     #[serde(default)]
     pub assigned: Option<String>,
@@ -337,6 +356,10 @@ impl Request {
             available_until: None,
             lifted: false,
             purposes: Vec::new(),
+            corrections: Vec::new(),
+            traits: BTreeMap::new(),
+            kept_refusals: Vec::new(),
+            corrected: Vec::new(),
             assigned: None,
             telling_since: None,
             approvals: Vec::new(),
@@ -362,12 +385,17 @@ impl Request {
     /// Whether it says whom it is about.
     #[must_use]
     pub fn names_somebody(&self) -> bool {
-        !self.identifiers.is_empty() || self.recipients.iter().any(|recipient| !recipient.customers.is_empty())
+        !self.identifiers.is_empty()
+            || !self.corrections.is_empty()
+            || !self.traits.is_empty()
+            || self.recipients.iter().any(|recipient| !recipient.customers.is_empty())
     }
 
     /// Leaves out whom it is about, in an answer.
     pub fn leave_out_who(&mut self) {
         self.identifiers.clear();
+        self.corrections.clear();
+        self.traits.clear();
         self.recipients.iter_mut().for_each(|recipient| recipient.customers.clear());
     }
 
@@ -376,6 +404,9 @@ impl Request {
         self.state = state;
         self.identifiers.clear();
         self.subjects.clear();
+        self.corrections.clear();
+        self.traits.clear();
+        self.kept_refusals.clear();
         self.recipients.iter_mut().for_each(|recipient| recipient.customers.clear());
     }
 }

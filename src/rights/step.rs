@@ -141,6 +141,7 @@ impl Rights {
         }
         self.resolve(request, by.policy)?;
         self.not_being_erased(request)?;
+        self.check_corrections(request, by.policy)?;
         request.state = State::Running;
         Ok("approved")
     }

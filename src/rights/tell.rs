@@ -50,8 +50,15 @@ impl Rights {
         // It has left the policy meanwhile: nobody knows its address.
         let Some((_, destination)) = policy.destination(&recipient.id) else { return Told::Nowhere };
         let (kind, named) = (request.message(), id.to_string());
+        let more = match self.says(policy, destination, request) {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::error!(%error, destination = destination.id, "it cannot be said what a recipient is to be told");
+                return Told::Later("unavailable", self.deps.forwarder.later(recipient.failures));
+            }
+        };
         for customer in &recipient.customers {
-            let message = Message { kind, request: &named, customer, more: request.says(policy, destination) };
+            let message = Message { kind, request: &named, customer, more: more.clone() };
             let told = self.deps.forwarder.tell(destination, message, recipient.failures).await;
             if told != Told::Heard {
                 return told;

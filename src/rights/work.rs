@@ -67,6 +67,7 @@ impl Rights {
                 Kind::Erasure => self.erase(id).await,
                 Kind::Objection => self.object(id).await,
                 Kind::Restriction => self.restrict(id).await,
+                Kind::Rectification => self.rectify(id).await,
                 Kind::Access | Kind::Portability => self.make_available(id).await,
             };
             failed = failed.and(done);

@@ -56,6 +56,14 @@ impl Stated {
         stated
     }
 
+    /// Nothing is stated: only what points to a person by its form is found.
+    #[must_use]
+    pub fn none() -> Self {
+        let mut stated = Self::nothing();
+        stated.learn();
+        stated
+    }
+
     /// Knows nothing yet.
     fn nothing() -> Self {
         Self {

@@ -1,6 +1,9 @@
 //! Requests, as they are answered.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use super::super::{Fate, Ground, Kept, Kind, Request, RequestId, State};
 use crate::app::App;
@@ -33,6 +36,17 @@ pub struct RequestAnswer {
     /// What an objection is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     purposes: Vec<String>,
+    /// What a rectification is to put right: type, wrong value, right value; gone when it is over.
+    #[schema(value_type = Vec<Object>)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    corrections: Vec<(String, String, Option<String>)>,
+    /// The same for traits.
+    #[schema(value_type = Object)]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    traits: BTreeMap<String, Value>,
+    /// What was put right here, by its type or name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    corrected: Vec<String>,
     /// How many people and devices it concerns, once it is approved.
     concerned: usize,
     /// How many devices and addresses are left alone because others use them as well.
@@ -128,6 +142,9 @@ impl RequestAnswer {
             extended: request.extended,
             identifiers: request.identifiers,
             purposes: request.purposes,
+            corrections: request.corrections,
+            traits: request.traits,
+            corrected: request.corrected,
             concerned: request.subject_count,
             shared_left: request.shared_devices,
             recipients: recipients.collect(),

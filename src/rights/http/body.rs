@@ -1,5 +1,7 @@
 //! What is posted, read field by field so that an error can name the field.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::super::Ground;
@@ -8,6 +10,8 @@ use crate::limit::IDENTIFIERS_MAX;
 
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 2_000;
+/// How many traits a rectification puts right at most.
+const TRAITS_MAX: usize = 50;
 /// The longest name of somebody who sees to a request, in characters.
 const HANDLE_CHARS_MAX: usize = 40;
 
@@ -15,7 +19,7 @@ const HANDLE_CHARS_MAX: usize = 40;
 #[derive(Debug, utoipa::ToSchema)]
 #[schema(as = RightsRequest)]
 pub struct Filed {
-    /// What is asked for: `erasure`, `access`, `portability`, `restriction`, `objection`.
+    /// What is asked for: `erasure`, `access`, `portability`, `rectification`, `restriction`, `objection`.
     #[schema(example = "erasure")]
     pub(super) kind: String,
     /// Who asks: identifier types of the policy, and their values.
@@ -23,6 +27,13 @@ pub struct Filed {
     pub(super) identifiers: Value,
     /// What an objection is about: purposes of the policy that do not rest on a contract or a law; all of them if it is left out.
     pub(super) purposes: Option<Vec<String>>,
+    /// What a rectification puts right: identifiers, each with its `type`, the wrong value as `from`, and the right one as `to`; without
+    /// `to` it is simply not theirs.
+    #[schema(value_type = Vec<Object>, example = json!([{"type": "email", "from": "erika@exmaple.org", "to": "erika@example.org"}]))]
+    pub(super) corrections: Vec<(String, String, Option<String>)>,
+    /// What a rectification puts right: traits and their right values.
+    #[schema(value_type = Object, example = json!({"city": "Mainz"}))]
+    pub(super) traits: BTreeMap<String, Value>,
     /// Whether it is clear that the person asks whose these are. If not, the deadline rests until it is.
     #[schema(default = false)]
     pub(super) identified: bool,
@@ -104,7 +115,15 @@ impl Search {
 
 impl Filed {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
-        let mut read = Self { kind: String::new(), identifiers: Value::Null, purposes: None, identified: false, note: None };
+        let mut read = Self {
+            kind: String::new(),
+            identifiers: Value::Null,
+            purposes: None,
+            corrections: Vec::new(),
+            traits: BTreeMap::new(),
+            identified: false,
+            note: None,
+        };
         let mut fields = object(body)?;
         read.kind = text("kind", &fields.remove("kind").ok_or_else(|| Problem::field(Code::MissingField, "kind"))?, 40)?;
         read.identifiers = fields.remove("identifiers").ok_or_else(|| Problem::field(Code::MissingField, "identifiers"))?;
@@ -120,14 +139,38 @@ impl Filed {
                     let list: Option<Vec<String>> = list.map(|id| id.as_str().map(str::to_owned)).collect();
                     read.purposes = Some(list.ok_or_else(wrong)?);
                 }
+                "corrections" => read.corrections = corrections(&value)?,
+                "traits" => read.traits = traits(value)?,
                 "note" => read.note = Some(text("note", &value, REASON_CHARS_MAX)?),
                 _ => {
                     return Err(Problem::field(Code::InvalidField, "body")
-                        .detail("there are kind, identifiers, purposes, identified and note"));
+                        .detail("there are kind, identifiers, purposes, corrections, traits, identified and note"));
                 }
             }
         }
         Ok(read)
+    }
+}
+
+/// What is to be put right of identifiers.
+fn corrections(value: &Value) -> Result<Vec<(String, String, Option<String>)>, Problem> {
+    let wrong = || Problem::field(Code::InvalidField, "corrections").detail("must be a list of objects with type, from and to");
+    let list = value.as_array().filter(|list| list.len() <= IDENTIFIERS_MAX).ok_or_else(wrong)?;
+    let one = |one: &Value| {
+        let fields = one.as_object().filter(|fields| fields.keys().all(|key| matches!(key.as_str(), "type" | "from" | "to")))?;
+        let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let to = fields.get("to").filter(|to| !to.is_null()).map_or(Some(None), |to| to.as_str().map(|to| Some(to.to_owned())));
+        Some((text("type")?, text("from")?, to?))
+    };
+    list.iter().map(|item| one(item).ok_or_else(wrong)).collect()
+}
+
+/// What is to be put right of traits.
+fn traits(value: Value) -> Result<BTreeMap<String, Value>, Problem> {
+    let wrong = || Problem::field(Code::InvalidField, "traits").detail("must be an object of at most 50 traits");
+    match value {
+        Value::Object(fields) if fields.len() <= TRAITS_MAX => Ok(fields.into_iter().collect()),
+        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Err(wrong()),
     }
 }
 

@@ -10,7 +10,7 @@ pub mod register;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use super::{Error, Kind, RequestId, Step, Submission};
+use super::{Error, Kind, RequestId, Step, Submission, Wrong};
 use crate::app::App;
 use crate::auth::{self, Scope};
 use crate::error::{Code, Problem, ProblemBody};
@@ -36,13 +36,15 @@ pub struct Look {
         (status = 422, description = "A field is wrong; `field` names it.", body = ProblemBody<'static>)))]
 pub async fn file(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> Result<HttpResponse, Problem> {
     let caller = auth::secret(&req, &app, Scope::RequestsWrite).await?;
-    let Filed { kind, identifiers, purposes, identified, note } = Filed::parse(&body)?;
+    let Filed { kind, identifiers, purposes, corrections, traits, identified, note } = Filed::parse(&body)?;
     let wrong = || {
         Problem::field(Code::InvalidField, "kind")
-            .detail("must be `erasure`, `access`, `portability`, `restriction` or `objection`")
+            .detail("must be `erasure`, `access`, `portability`, `rectification`, `restriction` or `objection`")
     };
     let kind = Kind::parse(&kind).ok_or_else(wrong)?;
-    let submission = Submission { kind, identifiers: named(&identifiers)?, purposes, identified, who: caller.key_id, why: note };
+    let wrong = Wrong { identifiers: corrections, traits };
+    let submission =
+        Submission { kind, identifiers: named(&identifiers)?, purposes, wrong, identified, who: caller.key_id, why: note };
     let id = app.rights.submit(submission).await.map_err(|error| problem(&error))?;
     Ok(HttpResponse::Created().json(FiledAnswer { id: id.to_string() }))
 }
@@ -153,6 +155,9 @@ fn problem(error: &Error) -> Problem {
         Error::NotFound => Problem::new(Code::NotFound),
         Error::State(_) | Error::TooLate | Error::Underway => Problem::field(Code::Conflict, "state").detail(error.to_string()),
         Error::SamePerson => Problem::field(Code::Conflict, "approvals").detail(error.to_string()),
+        Error::Corrections(_) => Problem::field(Code::InvalidField, "corrections").detail(error.to_string()),
+        Error::Traits(_) => Problem::field(Code::InvalidField, "traits").detail(error.to_string()),
+        Error::NotTheirs | Error::Taken => Problem::field(Code::Conflict, "corrections").detail(error.to_string()),
         Error::Full => Problem::field(Code::InvalidField, "reason").detail(error.to_string()),
         Error::NoReason => Problem::field(Code::MissingField, "reason").detail(error.to_string()),
         Error::NoRecipient => Problem::field(Code::InvalidField, "recipient").detail(error.to_string()),

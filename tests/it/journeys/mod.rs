@@ -4,5 +4,6 @@ mod access;
 mod objection;
 mod officer;
 mod proxy;
+mod rectification;
 mod restriction;
 mod told;
