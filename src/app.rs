@@ -78,12 +78,8 @@ impl App {
     pub fn open_with(config: Config, clock: Clock, store: Option<Store>) -> anyhow::Result<Arc<Self>> {
         let chance = Chance::system();
         let policy = first_policy(&config)?;
-        let store = match store {
-            Some(store) => store,
-            None => {
-                Store::open(&config.data, &store::Options { cache_bytes: config.cache_mib << 20, ..store::Options::default() })?
-            }
-        };
+        let options = store::Options { cache_bytes: config.cache_mib << 20, ..store::Options::default() };
+        let store = store.map_or_else(|| Store::open(&config.data, &options), Ok)?;
         let settings = vault::Settings { master: config.master.source(), at: clock.now(), ..vault::Settings::default() };
         let vault = Arc::new(Vault::open_with(&config.keys, &store, &chance, &settings)?);
         let ledger = Arc::new(Ledger::open(&store, &vault, &config.data.join("ledger"))?);
@@ -101,7 +97,7 @@ impl App {
             policy: policy.clone(),
             clock: clock.clone(),
             out: config.out.clone(),
-            egress,
+            egress: egress.clone(),
         })?);
         let rights = Arc::new(Rights::new(rights::Deps {
             store: store.clone(),
@@ -113,7 +109,10 @@ impl App {
             policy: policy.clone(),
             clock: clock.clone(),
             chance: chance.clone(),
+            egress,
+            public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
         }));
+        rights.check_certificate()?;
         rights.bury_again()?;
         let retention = Retention::open(retention::Deps {
             store: store.clone(),

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use actix_web::http::Uri;
 use ipnet::IpNet;
 
 use crate::vault::{Digits, Master};
@@ -40,6 +42,41 @@ pub struct Config {
     /// Where the master key comes from
     #[command(flatten)]
     pub master: MasterKey,
+    /// Where others reach the gateway, for links and for what other companies are told
+    #[arg(long, env = "PFORTE_PUBLIC_URL")]
+    pub public_url: Option<PublicUrl>,
+}
+
+/// Where others reach the gateway: `https://privacy.example.org`, perhaps with a path. Plain HTTP is for this machine alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    /// As it is written, without a slash at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let uri: Uri = text.parse().map_err(|_not_a_url| "must be a URL")?;
+        let host = uri.host().unwrap_or_default();
+        let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+        let is_here = bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        match uri.scheme_str() {
+            Some("https") if !host.is_empty() => {}
+            Some("http") if is_here => {}
+            _ => return Err("must be https://…; http:// is for this machine alone"),
+        }
+        if uri.query().is_some() || text.contains(['#', '@', '<', '>', '"']) {
+            return Err("must hold neither a query nor a fragment nor a user");
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
 }
 
 /// A network, or an address on its own.

@@ -56,6 +56,63 @@ pub enum Failure {
     /// The connection broke before the answer was whole.
     #[error("broken")]
     Broken,
+    /// The answer is larger than anybody needs.
+    #[error("too large")]
+    TooLarge,
+}
+
+impl Failure {
+    /// The reason, as a code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Broken => "broken",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
+/// What is asked of an API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// To say something.
+    Get,
+    /// To take something.
+    Post,
+}
+
+/// What an API answered.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The whole body, as it came.
+    pub body: Vec<u8>,
+    headers: reqwest::header::HeaderMap,
+}
+
+impl Reply {
+    /// A header, if it is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// The host that a URL names.
+#[must_use]
+pub fn host(url: &str) -> Option<String> {
+    Url::parse(url).ok()?.host_str().map(str::to_owned)
+}
+
+/// The origin of a URL that is plainly one: scheme, host and port, and nobody's name before them.
+#[must_use]
+pub fn origin(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let is_plain = url.username().is_empty() && url.password().is_none() && matches!(url.scheme(), "https" | "http");
+    is_plain.then(|| url.origin().ascii_serialization())
 }
 
 /// What came back.
@@ -132,6 +189,28 @@ impl Outlet {
             }
         }
         Ok(answer)
+    }
+
+    /// Asks, and gives the whole answer.
+    ///
+    /// # Errors
+    /// [`Failure`] if no answer came, or one of more than [`ANSWER_BYTES_MAX`].
+    pub async fn ask(&self, verb: Verb, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<Reply, Failure> {
+        let method = if verb == Verb::Post { Method::POST } else { Method::GET };
+        let mut request = self.client.request(method, self.url.clone());
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let mut response = request.body(body).send().await.map_err(|e| failure(&e))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut whole = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| failure(&e))? {
+            if whole.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(Failure::TooLarge);
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(Reply { status, body: whole, headers })
     }
 }
 

@@ -2,13 +2,18 @@
 
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::web::{ServiceConfig, get, method, post, resource, scope, to};
+use actix_web::web::{ServiceConfig, delete, get, method, post, resource, scope, to};
 
 use crate::{consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry};
 
 /// Adds all endpoints.
 pub fn all(cfg: &mut ServiceConfig) {
-    cfg.configure(anybody).configure(websites).configure(systems).configure(operators).configure(intake::http::configure);
+    cfg.configure(companies)
+        .configure(anybody)
+        .configure(websites)
+        .configure(systems)
+        .configure(operators)
+        .configure(intake::http::configure);
 }
 
 /// Anybody: pages, documents, the state of the process.
@@ -61,6 +66,23 @@ fn systems(cfg: &mut ServiceConfig) {
                 .route("/{id}/{step}", post().to(rights::http::act)),
         )
         .route("/v1/audit", get().to(rights::http::audit::list));
+}
+
+/// Other companies: `OpenDSR`. Under its version as well, as the specification asks, and under the names that it had before.
+fn companies(cfg: &mut ServiceConfig) {
+    for base in ["/opendsr/v2", "/opendsr"] {
+        let mut at = scope(base)
+            .route("/discovery", get().to(rights::http::opendsr::discovery))
+            .route("/certificate.pem", get().to(rights::http::opendsr::certificate))
+            .route("/callbacks/{token}", post().to(rights::http::opendsr::callback));
+        for name in ["/requests", "/opendsr_requests", "/opengdpr_requests"] {
+            let one = resource(format!("{name}/{{id}}"))
+                .route(get().to(rights::http::opendsr::status))
+                .route(delete().to(rights::http::opendsr::cancel));
+            at = at.route(name, post().to(rights::http::opendsr::create)).service(one);
+        }
+        cfg.service(at);
+    }
 }
 
 /// Operators, with the operator token or a key of scope `operate`.

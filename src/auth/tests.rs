@@ -17,6 +17,7 @@ fn source(origins: &[&str]) -> Source {
         trusted_consent_events: true,
         notice: None,
         rate_per_s: 0,
+        callback_origins: Vec::new(),
     }
 }
 

@@ -63,12 +63,13 @@ fn say(certificate: &Certificate) {
     for part in &certificate.recipients {
         let state = serde_json::to_string(&part.state).unwrap_or_default();
         println!(
-            "recipient {}: {} events from {} to {}; {} at {}",
+            "recipient {}: {} events from {} to {}; {}{} at {}",
             part.name,
             part.events,
             part.first_at,
             part.last_at,
             state.trim_matches('"'),
+            part.answer.as_ref().map(|answer| format!(" ({answer})")).unwrap_or_default(),
             part.at
         );
     }

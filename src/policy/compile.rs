@@ -34,6 +34,7 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
             trusted_consent_events: s.trusted_consent_events,
             notice: s.notice.as_ref().map(|n| n.as_ref().clone()),
             rate_per_s: *s.rate_per_s.as_ref(),
+            callback_origins: s.callback_origins.iter().map(|o| o.as_ref().clone()).collect(),
         })
         .collect();
     let destinations: Vec<Destination> =

@@ -233,6 +233,14 @@ fn sources(raw: &Raw, findings: &mut Findings) {
                 );
             }
         }
+        for origin in &source.callback_origins {
+            let text = origin.as_ref();
+            let is_here = ["http://localhost", "http://127.0.0.1"].iter().any(|here| text.starts_with(here));
+            if !is_origin(text) || text.ends_with(":*") || !(text.starts_with("https://") || is_here) {
+                let words = ("not an origin that is called back", "write https://host, :port behind it, no path");
+                findings.error(from, origin.span(), "origin", words);
+            }
+        }
         if let Some(notice) = &source.notice {
             known(from, notice, "notice", &notices, findings);
         }

@@ -193,6 +193,8 @@ pub struct Source {
     pub notice: Option<String>,
     /// Requests per second and client address.
     pub rate_per_s: u32,
+    /// Where it may be called back about requests of people that it has sent.
+    pub callback_origins: Vec<String>,
 }
 
 /// What a destination is technically.

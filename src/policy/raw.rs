@@ -102,6 +102,8 @@ pub(super) struct RawSource {
     pub(super) notice: Option<Spanned<String>>,
     #[serde(default = "rate")]
     pub(super) rate_per_s: Spanned<u32>,
+    #[serde(default)]
+    pub(super) callback_origins: Vec<Spanned<String>>,
 }
 
 fn rate() -> Spanned<u32> {

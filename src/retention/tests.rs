@@ -42,6 +42,7 @@ fn opened(folder: &Path, clock: &Clock, store: &Store) -> Arc<App> {
         cache_mib: 1,
         trusted_proxies: Vec::new(),
         master: crate::config::MasterKey::default(),
+        public_url: None,
     };
     App::open_with(config, clock.clone(), Some(store.clone())).unwrap()
 }

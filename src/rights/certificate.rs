@@ -50,6 +50,9 @@ pub struct Part {
     pub last_at: String,
     /// What became of it: confirmed by cryptographic erasure here, or by a person of the company.
     pub state: Fate,
+    /// Where it is there, in the recipient's words, if it keeps requests of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
     /// When that was so.
     pub at: String,
 }
@@ -62,6 +65,7 @@ impl Certificate {
             first_at: rfc3339(recipient.first_at),
             last_at: rfc3339(recipient.last_at),
             state: recipient.fate,
+            answer: recipient.order.as_ref().and_then(|order| order.status.clone()),
             at: rfc3339(recipient.at),
         };
         let (keys_shredded, erased_at) = request.shredded.unwrap_or((0, at));

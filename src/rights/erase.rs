@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use super::opendsr::Order;
 use super::request::{Fate, Recipient};
 use super::{Certificate, Error, Request, RequestId, Rights, State};
 use crate::forward::{Received, recipients};
@@ -177,13 +178,15 @@ impl Rights {
             }
         }
         let at = self.deps.clock.now();
-        let recipient = |(id, (sum, customers)): (String, (recipients::Sum, Vec<String>))| {
-            let fate = Fate::first(policy.destination(&id).map(|(_, destination)| &destination.erasure.way));
-            let Received { events, first_at, last_at } = sum.received()?;
+        let mut recipients = Vec::with_capacity(all.len());
+        for (id, (sum, customers)) in all {
+            let Some(Received { events, first_at, last_at }) = sum.received() else { continue };
+            let way = policy.destination(&id).map(|(_, destination)| &destination.erasure.way);
+            let (fate, order) = (Fate::first(way), Order::new(way, &self.deps.chance)?);
             let (failures, next_at, reason) = (0, at, None);
-            Some(Recipient { id, events, first_at, last_at, fate, at, failures, next_at, reason, customers })
-        };
-        Ok(all.into_iter().filter_map(recipient).collect())
+            recipients.push(Recipient { id, events, first_at, last_at, fate, at, failures, next_at, reason, customers, order });
+        }
+        Ok(recipients)
     }
 }
 

@@ -23,10 +23,12 @@ mod keep;
 mod milestone;
 mod notify;
 mod object;
+pub mod opendsr;
 mod rectify;
 mod register;
 mod request;
 mod restrict;
+mod segment;
 mod step;
 mod tell;
 mod work;
@@ -40,6 +42,7 @@ pub use audit::{Entry, Question};
 pub use certificate::{CERTIFICATE, Certificate, Part};
 use deadline::Calendar;
 pub use keep::Kept;
+pub use opendsr::{Order, Origin};
 pub use rectify::Wrong;
 pub use register::{Cursor, Filter, Page};
 use request::REQUESTS;
@@ -49,6 +52,7 @@ pub use step::Step;
 
 use crate::clock::{Chance, Clock, DAY_MS, Millis, NoChance};
 use crate::consent::{self, Consents};
+use crate::egress::Egress;
 use crate::forward::Forwarder;
 use crate::identity::{self, Directory};
 use crate::policy::{self, Policy};
@@ -117,6 +121,12 @@ pub enum Error {
     /// The right value leads to somebody else.
     #[error("the right value belongs to somebody else; people are never merged")]
     Taken,
+    /// Another request of this controller has this ID.
+    #[error("another request has this ID")]
+    Differs,
+    /// The certificate was issued for another host.
+    #[error("keys/opendsr.crt is not issued for {0}, the host of --public-url")]
+    OtherHost(String),
     /// There is no package, not yet, or not any more.
     #[error("there is no package, or its time is over")]
     NoPackage,
@@ -203,6 +213,10 @@ pub struct Deps {
     pub clock: Clock,
     /// For IDs.
     pub chance: Chance,
+    /// The way to recipients and controllers.
+    pub egress: Egress,
+    /// Where others reach the gateway.
+    pub public_url: Option<String>,
 }
 
 /// All requests.
@@ -212,16 +226,29 @@ pub struct Rights {
     turn: Mutex<()>,
     /// There may be somebody to be told.
     telling: Notify,
+    /// There may be a controller to be called back.
+    calling: Notify,
     /// Entries of the audit are numbered one at a time.
     auditing: Mutex<()>,
     wake: Notify,
+    processors: opendsr::Processors,
+    calling_back: parking_lot::Mutex<opendsr::CallingBack>,
 }
 
 impl Rights {
     /// Opens the room. Nothing is done before [`Rights::run`].
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        Self { deps, turn: Mutex::default(), telling: Notify::new(), auditing: Mutex::default(), wake: Notify::new() }
+        Self {
+            deps,
+            turn: Mutex::default(),
+            telling: Notify::new(),
+            calling: Notify::new(),
+            auditing: Mutex::default(),
+            wake: Notify::new(),
+            processors: opendsr::Processors::default(),
+            calling_back: parking_lot::Mutex::default(),
+        }
     }
 
     /// Takes a request. It is durable when this returns.
@@ -249,14 +276,20 @@ impl Rights {
         }
         request.note(at, &who, "received", why.as_deref());
         let id = RequestId(self.deps.chance.bytes()?);
-        let mut batch = Batch::default();
+        self.keep_new(id, &request, Batch::default()).await?;
+        Ok(id)
+    }
+
+    /// Stores a new request, with its first act and with what else the batch holds.
+    async fn keep_new(&self, id: RequestId, request: &Request, mut batch: Batch) -> Result<(), Error> {
         let key = self.deps.vault.create(id.holder(), &mut batch)?;
         batch.check_absent(REQUESTS.key(&id));
-        let sealed = key.seal(&aad(id), &serde_json::to_vec(&request)?)?;
+        let sealed = key.seal(&aad(id), &serde_json::to_vec(request)?)?;
         REQUESTS.put(&mut batch, &id, &Sealed(sealed));
-        milestone::append(&mut batch, &key, (id, &request), 0)?;
-        self.commit_noted(batch, &Entry::about(id, at, &who, "received", why.as_deref())).await?;
-        Ok(id)
+        milestone::append(&mut batch, &key, (id, request), 0)?;
+        let received = request.acts.first().ok_or(Error::NotFound)?;
+        let entry = Entry::about(id, received.at, &received.who, &received.what, received.why.as_deref());
+        self.commit_noted(batch, &entry).await
     }
 
     /// One request.
@@ -306,6 +339,7 @@ impl Rights {
             if request.state.is_over() && last.saturating_add(KEPT_DAYS * DAY_MS) < at {
                 let mut batch = Batch::default();
                 REQUESTS.delete(&mut batch, &id);
+                request.origin.iter().for_each(|origin| opendsr::FILED.delete(&mut batch, &origin.key()));
                 self.deps.store.commit(batch).await?;
                 self.shred(vec![(id.holder(), Class::STANDARD)]).await?;
                 gone += 1;
@@ -348,6 +382,7 @@ impl Rights {
 
     async fn save(&self, id: RequestId, request: &Request) -> Result<(), Error> {
         self.deps.store.commit(self.saved(id, request)?).await?;
+        self.note_callbacks(id, request);
         Ok(())
     }
 

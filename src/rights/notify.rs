@@ -59,6 +59,8 @@ impl Request {
             let offered = policy.destination(&recipient.id).map(|(_, destination)| &destination.erasure.way);
             recipient.fate = Fate::told(offered);
             (recipient.at, recipient.next_at, recipient.failures, recipient.reason) = (at, at, 0, None);
+            // What it takes orders for is erasures.
+            recipient.order = None;
         }
     }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::deadline::Course;
 use super::keep::Kept;
+use super::opendsr::{Order, Origin};
 use crate::clock::Millis;
 use crate::id::SubjectId;
 use crate::store::{Key, Table};
@@ -254,6 +255,9 @@ pub struct Recipient {
     pub reason: Option<String>,
     /// Under which customer IDs the recipient knows the person. Gone when the request is over.
     pub customers: Vec<String>,
+    /// What it was given to do, if it keeps requests of its own.
+    #[serde(default)]
+    pub order: Option<Order>,
 }
 
 /// Something that somebody did.
@@ -321,6 +325,9 @@ pub struct Request {
     /// What was put right, by its type or name.
     #[serde(default)]
     pub corrected: Vec<String>,
+    /// The company that has sent it, if one has.
+    #[serde(default)]
+    pub origin: Option<Origin>,
     /// Who sees to it: a name that the company gives its people, never one of a customer.
     #[serde(default)]
     pub assigned: Option<String>,
@@ -360,6 +367,7 @@ impl Request {
             traits: BTreeMap::new(),
             kept_refusals: Vec::new(),
             corrected: Vec::new(),
+            origin: None,
             assigned: None,
             telling_since: None,
             approvals: Vec::new(),

@@ -69,6 +69,7 @@ impl Rights {
             return Err(Error::Full);
         }
         self.commit_noted(self.saved(id, &request)?, &Entry::about(id, at, who, what, about)).await?;
+        self.note_callbacks(id, &request);
         self.wake.notify_one();
         Ok(request)
     }

@@ -17,7 +17,7 @@ const TOLD_AT_ONCE: usize = 16;
 impl Rights {
     /// Does what was approved, for as long as the process runs. What fails is tried again.
     pub async fn run(&self) {
-        tokio::join!(self.run_here(), self.run_telling());
+        tokio::join!(self.run_here(), self.run_telling(), self.run_calling());
     }
 
     async fn run_here(&self) {
@@ -38,6 +38,16 @@ impl Rights {
             let pause = self.pause(self.tell_all().await);
             tokio::select! {
                 () = self.telling.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn run_calling(&self) {
+        loop {
+            let pause = self.pause(self.call_back().await);
+            tokio::select! {
+                () = self.calling.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }

@@ -17,6 +17,7 @@
 //! It knows nothing of what is sealed, nor of consent.
 
 mod cache;
+mod certified;
 mod check;
 mod domain;
 mod index;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use ring::hmac;
 
+pub use certified::Certified;
 pub use domain::Domain;
 pub use index::{Blinds, Epoch};
 pub use log::LogKey;
@@ -130,6 +132,14 @@ pub enum Error {
     /// The master key was being changed when the process ended.
     #[error("a change of the master key was cut off; complete it with: pforte keys rotate master")]
     RotationCutOff,
+    /// Key and certificate of the `OpenDSR` processor do not belong together, or are none.
+    #[error("{path:?} {reason}")]
+    Certificate {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
     /// A domain's name cannot be the name of a file.
     #[error("a domain's name has 1 to 40 of a-z, 0-9, '-' and '_'")]
     DomainName,
@@ -177,6 +187,7 @@ pub struct Vault {
     returned: Vec<SubjectId>,
     signer: Signer,
     log_key: LogKey,
+    certified: Option<Certified>,
     /// Seals the records that bind the store to its keys.
     check: DataKey,
     index: RwLock<Index>,
@@ -227,6 +238,7 @@ impl Vault {
             returned: Vec::new(),
             signer: Signer::open(&folder, chance)?,
             log_key: LogKey::open(&folder, chance)?,
+            certified: Certified::open(&folder)?,
             check,
             index: RwLock::new(index),
             mac: digest.derive("pforte/v1/mac")?.hmac(),
@@ -262,6 +274,12 @@ impl Vault {
     #[must_use]
     pub const fn log_key(&self) -> &LogKey {
         &self.log_key
+    }
+
+    /// What signs as `OpenDSR` processor, if the operator has put a key and its certificate into the key folder.
+    #[must_use]
+    pub const fn certified(&self) -> Option<&Certified> {
+        self.certified.as_ref()
     }
 
     /// The blind forms of an identifier by which it is found now.

@@ -7,7 +7,7 @@ use crate::harness::people::basic;
 use crate::harness::{Gateway, project};
 
 /// What anybody may see: nothing here is about a person.
-const PUBLIC: [&str; 11] = [
+const PUBLIC: [&str; 13] = [
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
@@ -18,8 +18,13 @@ const PUBLIC: [&str; 11] = [
     "GET /ledger/tile/{path}",
     "GET /v1/ledger/proof",
     "GET /v1/ledger/consistency",
+    "GET /opendsr/discovery",
+    "GET /opendsr/certificate.pem",
     "GET /v1/projects/{write_key}/settings",
 ];
+
+/// Who may call is in the URL and in the signature: without either, nothing happens.
+const SIGNED: [&str; 1] = ["POST /opendsr/callbacks/{token}"];
 
 /// Browsers and SDKs call these with a write key in the path or query, and get something harmless whatever it is.
 const HARMLESS: [&str; 3] = ["GET /sourceConfig/", "POST /v1/m", "GET /pixel/v1/{call}"];
@@ -53,7 +58,8 @@ fn endpoints(gateway: &Gateway) -> Vec<Endpoint> {
                 .replace("{write_key}", "wk_none")
                 .replace("{call}", "track")
                 .replace("{duty}", "invoices")
-                .replace("{path}", "0/000");
+                .replace("{path}", "0/000")
+                .replace("{token}", "0");
             assert!(!filled.contains('{'), "{path}: say here what stands in it");
             let filled = if name_of(&method, path) == "GET /v1/consents" { format!("{filled}?userId=u") } else { filled };
             let name = name_of(&method, path);
@@ -97,7 +103,7 @@ fn every_endpoint_refuses_whoever_may_not_call_it() {
     for endpoint in endpoints(&gateway) {
         let name = endpoint.name.as_str();
         let Some(scopes) = &endpoint.scopes else {
-            let known = PUBLIC.contains(&name) || HARMLESS.contains(&name) || endpoint.write_key;
+            let known = PUBLIC.contains(&name) || HARMLESS.contains(&name) || SIGNED.contains(&name) || endpoint.write_key;
             assert!(known, "{name} has no authority: say in its `security` who may call it, or here that anybody may");
             continue;
         };

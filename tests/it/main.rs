@@ -9,6 +9,8 @@ mod harness;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod opendsr;
+#[cfg(test)]
 mod promises;
 #[cfg(test)]
 mod tidy;

@@ -63,9 +63,7 @@ impl Webhook {
         ];
         match self.outlet.post(&headers, body).await {
             Ok(answer) => judge(answer.status, answer.retry_after.as_deref(), at),
-            Err(crate::egress::Failure::Unreachable) => Answered::Failed("unreachable"),
-            Err(crate::egress::Failure::Timeout) => Answered::Failed("timeout"),
-            Err(crate::egress::Failure::Broken) => Answered::Failed("broken"),
+            Err(failure) => Answered::Failed(failure.code()),
         }
     }
 

@@ -87,6 +87,7 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
         trusted_consent_events: false,
         notice: None,
         rate_per_s: 1000,
+        callback_origins: Vec::new(),
     };
     let routes = destinations.iter().enumerate().map(|(destination, d)| Route {
         id: d.id.clone(),

@@ -115,6 +115,7 @@ fn policy() -> Policy {
             trusted_consent_events: true,
             notice: None,
             rate_per_s: 10,
+            callback_origins: Vec::new(),
         }],
         destinations: vec![destination("profile", Purposes::one(ANALYTICS))],
         routes: vec![route("all", 0)],

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::{Fate, Ground, Kept, Kind, Request, RequestId, State};
+use super::super::{Fate, Ground, Kept, Kind, Origin, Request, RequestId, State};
 use crate::app::App;
 use crate::clock::{Millis, rfc3339};
 
@@ -59,6 +59,9 @@ pub struct RequestAnswer {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     ground: Option<Ground>,
+    /// The company that has sent it, if one has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<OriginAnswer>,
     /// Who sees to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     assigned: Option<String>,
@@ -93,6 +96,29 @@ pub struct RecipientAnswer {
     reason: Option<String>,
     /// Under which customer IDs it knows the person; gone when the request is over.
     customers: Vec<String>,
+    /// What it was given to do, if it keeps requests of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<OrderAnswer>,
+}
+
+/// What a recipient was given to do.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct OrderAnswer {
+    /// Its name there.
+    id: String,
+    /// Where it is there, in the recipient's words; none before it has taken it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+}
+
+/// The company that has sent a request.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OriginAnswer {
+    /// The source of its key, or the key's ID.
+    controller: String,
+    /// The request's name there.
+    subject_request_id: String,
 }
 
 /// Something that was done.
@@ -130,6 +156,7 @@ impl RequestAnswer {
             state: recipient.fate,
             reason: recipient.reason,
             customers: recipient.customers,
+            order: recipient.order.map(|order| OrderAnswer { id: order.id, status: order.status }),
         });
         let acts = request.acts.into_iter();
         Self {
@@ -150,6 +177,10 @@ impl RequestAnswer {
             recipients: recipients.collect(),
             kept: request.kept,
             ground: request.ground,
+            origin: request.origin.map(|origin| {
+                let Origin { controller, subject_request_id, .. } = origin;
+                OriginAnswer { controller, subject_request_id }
+            }),
             assigned: request.assigned,
             approvals: request.approvals,
             acts: acts.map(|act| ActAnswer { at: rfc3339(act.at), who: act.who, what: act.what, why: act.why }).collect(),

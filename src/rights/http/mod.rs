@@ -4,6 +4,7 @@
 mod answer;
 pub mod audit;
 mod body;
+pub mod opendsr;
 pub mod package;
 pub mod register;
 
@@ -14,7 +15,7 @@ use super::{Error, Kind, RequestId, Step, Submission, Wrong};
 use crate::app::App;
 use crate::auth::{self, Scope};
 use crate::error::{Code, Problem, ProblemBody};
-pub use answer::{ActAnswer, FiledAnswer, RecipientAnswer, RequestAnswer};
+pub use answer::{ActAnswer, FiledAnswer, OrderAnswer, OriginAnswer, RecipientAnswer, RequestAnswer};
 pub use body::{Filed, Order, Search};
 use body::{named, reason};
 
@@ -161,6 +162,7 @@ fn problem(error: &Error) -> Problem {
         Error::Full => Problem::field(Code::InvalidField, "reason").detail(error.to_string()),
         Error::NoReason => Problem::field(Code::MissingField, "reason").detail(error.to_string()),
         Error::NoRecipient => Problem::field(Code::InvalidField, "recipient").detail(error.to_string()),
+        Error::Differs => Problem::field(Code::Conflict, "id").detail(error.to_string()),
         Error::Purposes => Problem::field(Code::InvalidField, "purposes").detail(error.to_string()),
         Error::NoPackage => Problem::new(Code::NotFound).detail(error.to_string()),
         Error::Nobody => Problem::field(Code::MissingField, "identifiers").detail(error.to_string()),
@@ -178,6 +180,7 @@ fn problem(error: &Error) -> Problem {
         | Error::Vault(_)
         | Error::Chance(_)
         | Error::Form(_)
+        | Error::OtherHost(_)
         | Error::Write(_)
         | Error::Table(_) => {
             tracing::error!(%error, "a request could not be read or changed");
