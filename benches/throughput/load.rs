@@ -1,0 +1,146 @@
+//! The load: a process of its own, on a core of its own, that sends as fast as it is answered.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// The anonymous ID of a visitor.
+pub(crate) fn visitor(i: u64) -> String {
+    let mixed = i.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", mixed >> 32, (mixed >> 16) & 0xffff, mixed & 0xfff, i & 0xfff, i)
+}
+
+/// One event, as a browser sends it.
+pub(crate) fn track(out: &mut Vec<u8>, who: u64, message: u64) {
+    write!(
+        out,
+        r#"{{"type":"track","messageId":"bench-{message:020}","anonymousId":"{}","event":"Product Viewed","timestamp":"2026-11-24T10:00:00.000Z","sentAt":"2026-11-24T10:00:00.100Z","properties":{{"product_id":"4001234567890","name":"Spätburgunder trocken","category":"Rotwein","price":12.9,"currency":"EUR","quantity":1,"position":3,"list":"Empfehlungen"}},"context":{{"locale":"de-DE","ip":"203.0.113.77","userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/147.0 Safari/537.36","page":{{"path":"/rotwein","url":"https://shop.example.de/rotwein","title":"Rotwein"}},"library":{{"name":"analytics.js","version":"2.1"}}}}}}"#,
+        visitor(who)
+    )
+    .unwrap();
+}
+
+/// `wk_web:`, as Basic authentication has it.
+pub(crate) const KEY: &str = "Basic d2tfd2ViOg==";
+const CONNECTIONS: usize = 64;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Single,
+    Batch,
+    Consent,
+}
+
+struct Plan {
+    address: SocketAddr,
+    kind: Kind,
+    seconds: f64,
+    subjects: u64,
+    /// Consent only: stop after each subject has decided once.
+    once: bool,
+    salt: u64,
+}
+
+/// What the process does: `load ADDRESS KIND SECONDS SUBJECTS SALT`.
+pub(crate) fn run(args: &[String]) {
+    let plan = Plan {
+        address: args[2].parse().unwrap(),
+        kind: match args[3].as_str() {
+            "single" => Kind::Single,
+            "batch" => Kind::Batch,
+            _ => Kind::Consent,
+        },
+        seconds: args[4].parse().unwrap(),
+        subjects: args[5].parse().unwrap(),
+        once: args[3] == "consent",
+        salt: args[6].parse().unwrap(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (requests, mut latencies, errors, elapsed) = runtime.block_on(drive(&plan));
+    latencies.sort_unstable();
+    let at = |q: f64| latencies.get(((latencies.len() as f64 - 1.0) * q) as usize).copied().unwrap_or(0);
+    println!("{requests} {errors} {elapsed} {} {}", at(0.5), at(0.99));
+}
+
+async fn drive(plan: &Plan) -> (u64, Vec<u32>, u64, f64) {
+    let began = Instant::now();
+    let next = std::cell::Cell::new(0_u64);
+    let connections = if plan.kind == Kind::Batch { 16 } else { CONNECTIONS };
+    let runs = (0..connections).map(|_| connection(plan, &next, began));
+    let done = futures_util::future::join_all(runs).await;
+    let elapsed = began.elapsed().as_secs_f64();
+    let mut all = Vec::new();
+    let (mut requests, mut errors) = (0, 0);
+    for (latencies, bad) in done {
+        requests += latencies.len() as u64;
+        errors += bad;
+        all.extend(latencies);
+    }
+    (requests, all, errors, elapsed)
+}
+
+async fn connection(plan: &Plan, next: &std::cell::Cell<u64>, began: Instant) -> (Vec<u32>, u64) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(plan.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (mut body, mut request, mut answer) = (Vec::new(), Vec::new(), vec![0_u8; 65536]);
+    let (mut latencies, mut errors) = (Vec::new(), 0);
+    loop {
+        let n = next.get();
+        next.set(n + 1);
+        if (plan.once && n >= plan.subjects) || (!plan.once && began.elapsed().as_secs_f64() > plan.seconds) {
+            return (latencies, errors);
+        }
+        body.clear();
+        let path = match plan.kind {
+            Kind::Single => {
+                track(&mut body, (n * 7919) % plan.subjects, plan.salt + n);
+                "/v1/track"
+            }
+            Kind::Batch => {
+                body.extend_from_slice(b"{\"batch\":[");
+                for i in 0..100 {
+                    if i > 0 {
+                        body.push(b',');
+                    }
+                    let m = n * 100 + i;
+                    track(&mut body, (m * 7919) % plan.subjects, plan.salt + m);
+                }
+                body.extend_from_slice(b"],\"sentAt\":\"2026-11-24T10:00:00.100Z\"}");
+                "/v1/batch"
+            }
+            Kind::Consent => {
+                write!(body, r#"{{"anonymousId":"{}","method":"banner","language":"de","decisions":{{"analytics":"granted","personalization":"granted"}}}}"#, visitor(n)).unwrap();
+                "/v1/consents"
+            }
+        };
+        request.clear();
+        write!(request, "POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {KEY}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+        request.extend_from_slice(&body);
+        let sent = Instant::now();
+        stream.write_all(&request).await.unwrap();
+        let ok = read_answer(&mut stream, &mut answer).await;
+        latencies.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+        errors += u64::from(!ok);
+        async fn read_answer(stream: &mut tokio::net::TcpStream, answer: &mut [u8]) -> bool {
+            let mut have = 0;
+            loop {
+                let n = stream.read(&mut answer[have..]).await.unwrap();
+                assert!(n > 0, "the server hung up");
+                have += n;
+                let text = &answer[..have];
+                let Some(head) = text.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+                let head_text = String::from_utf8_lossy(&text[..head]).to_ascii_lowercase();
+                let length: usize = head_text
+                    .split("content-length: ")
+                    .nth(1)
+                    .and_then(|v| v.split("\r\n").next())
+                    .and_then(|v| v.trim().parse().ok())
+                    .unwrap_or(0);
+                if have >= head + 4 + length {
+                    return text.starts_with(b"HTTP/1.1 20");
+                }
+            }
+        }
+    }
+}
