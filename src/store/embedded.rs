@@ -1,43 +1,45 @@
-//! The embedded engine: keys in sled, streams in log files, one group atomic over both.
+//! The embedded engine: keys in sled, streams in log files, and a journal before both.
 //!
-//! A group first goes to the log files of the streams that it touches, and these are synced; if it writes keys as well, it goes
-//! to sled then, together with its own number. It has happened if every file that it names holds it whole and, when it is
-//! keyed, sled knows its number. Only the last group can be there in part, because the next one begins when it is durable.
+//! A group is written to the journal and is durable with one sync; memory holds what it changed. When the journal is full
+//! enough, a checkpoint brings everything to its place: chunks to the log files of their streams, keys to sled, last of all the
+//! number of the group up to which that is done. A crash on the way changes nothing: the journal is read again, and what is
+//! there already is written the same once more. A chunk that was dropped before the checkpoint is never written a second time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::engine::{Append, Engine, Group, Pair, Read, Write};
-use super::log::{Drops, Log, Mark, STREAMS_MAX};
+use super::engine::{Engine, Group, Pair, Read, Write};
+use super::journal::Journal;
+use super::log::{Drops, Log};
+use super::recent::Recent;
 use super::sled::Sled;
 use super::{Error, OWN, Options, frame};
 
-/// The number of the last group that wrote keys and appended.
-const GROUP_KEY: [u8; 2] = [OWN, b'g'];
+/// The number of the last group that was checkpointed, and the newest chunk of every stream then.
+const CHECKPOINT: [u8; 2] = [OWN, b'c'];
 /// `OWN f stream` → the first chunk that is not dropped.
 const FLOOR: [u8; 2] = [OWN, b'f'];
 /// `OWN d stream chunk`: a chunk behind the floor that is dropped.
 const DROPPED: [u8; 2] = [OWN, b'd'];
 /// How many keys are read at a time.
 const PAGE: usize = 1024;
+/// So many keys make a checkpoint due, however short they are: it should take no longer than a few slow writes.
+const KEYS_MAX: usize = 8192;
 
 pub(super) struct Embedded {
     keys: Sled,
     folder: PathBuf,
     file_bytes: u64,
+    journal_bytes: u64,
     logs: RwLock<BTreeMap<u8, Arc<Log>>>,
-    /// The number of the last group.
-    group: Mutex<u64>,
-}
-
-/// The chunks of a group for one stream, and where they go.
-struct Part {
-    log: Arc<Log>,
-    appends: Vec<Append>,
+    /// Held by whoever writes.
+    journal: Mutex<Journal>,
+    recent: RwLock<Recent>,
 }
 
 impl Embedded {
@@ -45,6 +47,8 @@ impl Embedded {
         let keys = Sled::open(dir, options)?;
         let folder = dir.join("streams");
         std::fs::create_dir_all(&folder)?;
+        let (applied, known) = checkpointed(&keys)?;
+        let (journal, groups) = Journal::open(&dir.join("journal"), applied)?;
         File::open(dir)?.sync_all()?;
         let floors = numbers(&keys, &FLOOR)?;
         let mut logs = BTreeMap::new();
@@ -52,18 +56,27 @@ impl Embedded {
             let name = entry?.file_name();
             let Some(stream) = name.to_str().and_then(|n| u8::from_str_radix(n, 16).ok()) else { continue };
             let floor = floors.get(&stream).copied().unwrap_or(1);
-            logs.insert(
-                stream,
-                Arc::new(Log::open(&folder.join(&name), options.log_file_bytes, floor, dropped(&keys, stream)?)?),
-            );
+            let log = Log::open(&folder.join(&name), options.log_file_bytes, floor, dropped(&keys, stream)?)?;
+            logs.insert(stream, Arc::new(log));
         }
-        let applied = match keys.get(&GROUP_KEY)? {
-            Some(framed) => number(&frame::open(&GROUP_KEY, framed)?).unwrap_or(0),
-            None => 0,
-        };
-        let last = logs.values().filter_map(|log| log.last()).map(|mark| mark.group).max().unwrap_or(0);
-        let group = settle(&logs, last, applied)?;
-        Ok(Self { keys, folder, file_bytes: options.log_file_bytes, logs: RwLock::new(logs), group: Mutex::new(group) })
+        let heads = known.keys().chain(logs.keys()).map(|stream| (*stream, logs.get(stream).map_or(0, |log| log.head())));
+        let mut recent = Recent { heads: heads.collect(), ..Recent::default() };
+        refuse_gaps(&recent.heads, &known, &groups)?;
+        groups.into_iter().for_each(|group| recent.take(group));
+        for (stream, log) in &logs {
+            // A checkpoint that was cut off had brought more to the log than the journal's first groups say.
+            let head = recent.heads.entry(*stream).or_default();
+            *head = log.head().max(*head);
+        }
+        Ok(Self {
+            keys,
+            folder,
+            file_bytes: options.log_file_bytes,
+            journal_bytes: options.journal_bytes,
+            logs: RwLock::new(logs),
+            journal: Mutex::new(journal),
+            recent: RwLock::new(recent),
+        })
     }
 
     /// The log of a stream, which is made when it is first needed.
@@ -77,24 +90,39 @@ impl Embedded {
         Ok(log)
     }
 
-    fn parts(&self, appends: Vec<Append>) -> Result<Vec<Part>, Error> {
-        let mut by_stream: BTreeMap<u8, Vec<Append>> = BTreeMap::new();
-        for append in appends {
-            by_stream.entry(append.stream).or_default().push(append);
+    /// Brings to its place what only the journal has. Everything is durable before the journal is written over.
+    fn checkpoint(&self, journal: &mut Journal) -> Result<(), Error> {
+        let recent = self.recent.read();
+        if !recent.is_empty() {
+            self.write_chunks(&recent)?;
+            let (planned, drops) = self.plan(&recent.drops)?;
+            let writes = recent.writes.iter().map(|(key, value)| (key.as_slice(), value.as_deref()));
+            self.keys.apply(writes.chain(drops.iter().map(|(key, value)| (key.as_slice(), value.as_deref()))))?;
+            let done = sealed(CHECKPOINT.to_vec(), &encode(journal.group(), &recent.heads));
+            self.keys.apply(std::iter::once((done.0.as_slice(), done.1.as_deref())))?;
+            planned.into_iter().try_for_each(|(log, drops)| log.drop_chunks(drops))?;
         }
-        if by_stream.len() > STREAMS_MAX {
-            return Err(Error::Io(format!("a group touches more than {STREAMS_MAX} streams")));
+        drop(recent);
+        self.recent.write().clear();
+        journal.restart();
+        Ok(())
+    }
+
+    fn write_chunks(&self, recent: &Recent) -> Result<(), Error> {
+        let mut by_stream: BTreeMap<u8, Vec<(u64, &[u8])>> = BTreeMap::new();
+        for ((stream, chunk), bytes) in &recent.chunks {
+            by_stream.entry(*stream).or_default().push((*chunk, bytes));
         }
-        by_stream.into_iter().map(|(stream, appends)| Ok(Part { log: self.log(stream)?, appends })).collect()
+        by_stream.into_iter().try_for_each(|(stream, chunks)| self.log(stream)?.append(&chunks))
     }
 
     /// Turns drops into what is remembered of them.
-    fn plan(&self, drops: Vec<(u8, u64)>, writes: &mut Vec<Write>) -> Result<Vec<(Arc<Log>, Drops)>, Error> {
+    fn plan(&self, drops: &BTreeSet<(u8, u64)>) -> Result<(Vec<(Arc<Log>, Drops)>, Vec<Write>), Error> {
         let mut by_stream: BTreeMap<u8, Vec<u64>> = BTreeMap::new();
         for (stream, chunk) in drops {
-            by_stream.entry(stream).or_default().push(chunk);
+            by_stream.entry(*stream).or_default().push(*chunk);
         }
-        let mut planned = Vec::with_capacity(by_stream.len());
+        let (mut planned, mut writes) = (Vec::with_capacity(by_stream.len()), Vec::new());
         for (stream, chunks) in by_stream {
             let log = self.log(stream)?;
             let drops = log.plan(&chunks);
@@ -103,95 +131,117 @@ impl Embedded {
             writes.push(sealed(floor_key(stream), &drops.floor.to_be_bytes()));
             planned.push((log, drops));
         }
-        Ok(planned)
-    }
-
-    /// Writes the chunks and makes them durable; then the keys, if there are any.
-    fn write(&self, parts: &[Part], mark: Mark, writes: Vec<Write>) -> Result<(), Error> {
-        let mut written = Vec::with_capacity(parts.len());
-        let outcome = parts
-            .iter()
-            .try_for_each(|part| {
-                written.push(None);
-                let done = part.log.write(mark, &part.appends)?;
-                if let Some(place) = written.last_mut() {
-                    *place = Some(done);
-                }
-                Ok(())
-            })
-            .and_then(|()| parts.iter().try_for_each(|part| part.log.sync()))
-            .and_then(|()| if writes.is_empty() { Ok(()) } else { self.keys.apply(writes) });
-        if let Err(error) = outcome {
-            // What cannot be taken back makes the store stop; the next start settles it.
-            for part in parts.iter().take(written.len()) {
-                part.log.undo()?;
-            }
-            return Err(error);
-        }
-        for (part, written) in parts.iter().zip(written) {
-            written.into_iter().for_each(|written| part.log.publish(written));
-        }
-        Ok(())
+        Ok((planned, writes))
     }
 }
 
 impl Engine for Embedded {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        if let Some(value) = self.recent.read().writes.get(key) {
+            return Ok(value.clone());
+        }
         self.keys.get(key)
     }
 
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, Error> {
-        self.keys.scan(prefix, after, limit)
+        let mut found: Vec<Pair> = Vec::new();
+        let mut after = after.map(<[u8]>::to_vec);
+        while found.len() < limit {
+            let from = after.as_deref().map_or(Bound::Included(prefix), Bound::Excluded);
+            let recent = self.recent.read().changes(prefix, from, limit);
+            let stored = self.keys.scan(prefix, after.as_deref(), limit)?;
+            let ends = [recent.len(), stored.len()].map(|count| count < limit);
+            // Behind the end of a full page there may be more of its kind: only up to there are both complete.
+            let bounds = [recent.last().map(|(key, _)| key.clone()), stored.last().map(|(key, _)| key.clone())];
+            let bound = bounds.into_iter().zip(ends).filter_map(|(key, is_end)| key.filter(|_| !is_end)).min();
+            let mut merged: BTreeMap<Vec<u8>, Option<Vec<u8>>> = stored.into_iter().map(|(k, v)| (k, Some(v))).collect();
+            merged.extend(recent);
+            if let Some(bound) = &bound {
+                merged.retain(|key, _| key <= bound);
+            }
+            let room = limit - found.len();
+            found.extend(merged.into_iter().filter_map(|(key, value)| Some((key, value?))).take(room));
+            match bound {
+                None => break,
+                Some(bound) => after = Some(bound),
+            }
+        }
+        Ok(found)
     }
 
     fn apply(&self, group: Group) -> Result<(), Error> {
         self.keys.refuse_if_full()?;
-        let Group { mut writes, appends, drops } = group;
-        let planned = self.plan(drops, &mut writes)?;
-        let parts = self.parts(appends)?;
-        let mut number = self.group.lock();
-        *number += 1;
-        let mut streams = [0; STREAMS_MAX];
-        for (place, part) in streams.iter_mut().zip(&parts) {
-            *place = part.appends.first().map_or(0, |a| a.stream);
+        let mut journal = self.journal.lock();
+        if journal.bytes() >= self.journal_bytes || self.recent.read().writes.len() >= KEYS_MAX {
+            self.checkpoint(&mut journal)?;
         }
-        let mark = Mark { group: *number, keyed: !writes.is_empty(), streams };
-        if mark.keyed && !parts.is_empty() {
-            writes.push(sealed(GROUP_KEY.to_vec(), &number.to_be_bytes()));
-        }
-        self.write(&parts, mark, writes)?;
-        planned.into_iter().try_for_each(|(log, drops)| log.drop_chunks(drops))
+        journal.write(&group)?;
+        self.recent.write().take(group);
+        Ok(())
     }
 
     fn heads(&self) -> Result<Vec<(u8, u64)>, Error> {
-        Ok(self.logs.read().iter().map(|(stream, log)| (*stream, log.head())).collect())
+        Ok(self.recent.read().heads.iter().map(|(stream, head)| (*stream, *head)).collect())
     }
 
     fn chunks(&self, stream: u8, from: u64, limit: usize) -> Result<Vec<Read>, Error> {
-        let log = self.logs.read().get(&stream).map(Arc::clone);
-        log.map_or_else(|| Ok(Vec::new()), |log| log.chunks(from, limit))
+        let (recent, dropped, log, head) = {
+            let recent = self.recent.read();
+            let log = self.logs.read().get(&stream).map(Arc::clone);
+            let head = log.as_ref().map_or(0, |log| log.head());
+            let chunks = recent.chunks(stream, from.max(head + 1), limit);
+            (chunks, recent.dropped(stream, from, head), log, head)
+        };
+        let (mut found, mut next) = (Vec::new(), from);
+        while let Some(log) = log.as_ref().filter(|_| found.len() < limit && next <= head) {
+            let page = log.chunks(next, limit - found.len())?;
+            let Some((last, _)) = page.last() else { break };
+            next = last + 1;
+            found.extend(page.into_iter().filter(|(chunk, _)| *chunk <= head && !dropped.contains(chunk)));
+        }
+        let room = limit - found.len();
+        found.extend(recent.into_iter().take(room));
+        Ok(found)
     }
 
     fn size_on_disk(&self) -> u64 {
-        self.keys.size_on_disk() + self.logs.read().values().map(|log| log.bytes()).sum::<u64>()
+        self.keys.size_on_disk() + self.logs.read().values().map(|log| log.bytes()).sum::<u64>() + self.journal.lock().length()
     }
 }
 
-/// Keeps the last group only if it is whole everywhere. Says which group is the last one then.
-fn settle(logs: &BTreeMap<u8, Arc<Log>>, last: u64, applied: u64) -> Result<u64, Error> {
-    if applied > last {
-        return Err(Error::Damaged { what: String::from("the log files are older than the keys") });
+/// Whatever was checkpointed must be in the logs, and what the journal has must follow without a gap.
+fn refuse_gaps(heads: &BTreeMap<u8, u64>, known: &BTreeMap<u8, u64>, groups: &[Group]) -> Result<(), Error> {
+    let head = |stream: &u8| heads.get(stream).copied().unwrap_or(0);
+    let first = |stream: &u8| {
+        let appends = groups.iter().flat_map(|group| &group.appends).filter(|append| append.stream == *stream);
+        appends.map(|append| append.chunk).min()
+    };
+    let streams: BTreeSet<u8> = groups.iter().flat_map(|group| &group.appends).map(|append| append.stream).collect();
+    let lost = known.iter().any(|(stream, chunk)| head(stream) < *chunk);
+    if lost || streams.iter().any(|stream| first(stream).is_some_and(|chunk| chunk > head(stream) + 1)) {
+        return Err(Error::Damaged { what: String::from("a log file lacks chunks that were there") });
     }
-    let holders: Vec<(&Arc<Log>, Mark)> =
-        logs.values().filter_map(|log| Some((log, log.last()?))).filter(|(_, mark)| mark.group == last).collect();
-    let named: BTreeSet<u8> = holders.iter().flat_map(|(_, mark)| mark.streams).filter(|stream| *stream != 0).collect();
-    let is_keyed = holders.iter().any(|(_, mark)| mark.keyed);
-    if named.len() != holders.len() || (is_keyed && applied < last) {
-        for (log, _) in holders {
-            log.undo_last()?;
-        }
+    Ok(())
+}
+
+/// Up to which group everything is in its place, and which chunks the streams had then.
+fn checkpointed(keys: &Sled) -> Result<(u64, BTreeMap<u8, u64>), Error> {
+    let Some(framed) = keys.get(&CHECKPOINT)? else { return Ok((0, BTreeMap::new())) };
+    let bytes = frame::open(&CHECKPOINT, framed)?;
+    let damaged = || Error::Damaged { what: String::from("the record of the last checkpoint is of no known form") };
+    let (group, rest) = bytes.split_first_chunk().ok_or_else(damaged)?;
+    let (entries, _) = rest.as_chunks::<9>();
+    let entry = |[stream, head @ ..]: &[u8; 9]| (*stream, u64::from_be_bytes(*head));
+    Ok((u64::from_be_bytes(*group), entries.iter().map(entry).collect()))
+}
+
+fn encode(group: u64, heads: &BTreeMap<u8, u64>) -> Vec<u8> {
+    let mut out = group.to_be_bytes().to_vec();
+    for (stream, head) in heads {
+        out.push(*stream);
+        out.extend_from_slice(&head.to_be_bytes());
     }
-    Ok(last)
+    out
 }
 
 fn sealed(key: Vec<u8>, value: &[u8]) -> Write {

@@ -2,15 +2,18 @@
 //!
 //! It promises: what a commit acknowledged survives `kill -9` and a power cut (P7); a commit happens whole or not at all;
 //! a record that was damaged on disk is noticed when it is read. It knows no word of the domain: rooms bring their own
-//! tables, told apart by the first byte of the key. The engine is behind [`engine::Engine`]; the embedded default keeps keys in `sled` and streams in log files.
+//! tables, told apart by the first byte of the key. The engine is behind [`engine::Engine`]; the embedded default keeps keys in
+//! `sled` and streams in log files, behind a journal.
 
 mod committer;
 mod embedded;
 mod engine;
 mod error;
 mod frame;
+mod journal;
 mod log;
 mod memory;
+mod recent;
 mod sled;
 mod table;
 #[cfg(test)]
@@ -51,11 +54,19 @@ pub struct Options {
     pub free_bytes_min: u64,
     /// A log file of a stream that is larger gets no further chunks. At most 1 GiB.
     pub log_file_bytes: u64,
+    /// When the journal is so long, what it holds is brought to its place. That much is kept in memory, too.
+    pub journal_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 256 << 20, queue_bytes_max: 64 << 20, free_bytes_min: 64 << 20, log_file_bytes: 64 << 20 }
+        Self {
+            cache_bytes: 256 << 20,
+            queue_bytes_max: 64 << 20,
+            free_bytes_min: 64 << 20,
+            log_file_bytes: 64 << 20,
+            journal_bytes: 8 << 20,
+        }
     }
 }
 

@@ -9,13 +9,15 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use super::engine::{Pair, Write};
+use super::engine::Pair;
 use super::{Error, Options};
 
 /// Cannot be changed for a store that exists; a quarter of it is where blob files would begin.
 const SEGMENT_BYTES: usize = 8 << 20;
 /// What the marker file says of a store of this make.
-const FORMAT: &str = "pforte store 3 (sled 0.34, segments of 8 MiB; streams in log files)\n";
+const FORMAT: &str = "pforte store 4 (sled 0.34, segments of 8 MiB; streams in log files; a journal)\n";
+/// How many writes are applied while readers wait.
+const SLICE: usize = 256;
 
 pub(super) struct Sled {
     tree: sled::Tree,
@@ -93,16 +95,20 @@ impl Sled {
         if fs2::available_space(&self.folder)? < self.free_bytes_min { Err(Error::Full) } else { Ok(()) }
     }
 
-    /// Applies all writes or none; when it returns `Ok` they survive a power cut.
-    pub(super) fn apply(&self, writes: Vec<Write>) -> Result<(), Error> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in writes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
+    /// Applies the writes, in order; when it returns `Ok` they survive a power cut. Readers see them come one after the other, a
+    /// slice at a time, so that none waits for long.
+    pub(super) fn apply<'a>(&self, writes: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>) -> Result<(), Error> {
+        let mut writes = writes.peekable();
+        while writes.peek().is_some() {
+            let mut batch = sled::Batch::default();
+            for (key, value) in writes.by_ref().take(SLICE) {
+                match value {
+                    Some(value) => batch.insert(key, value),
+                    None => batch.remove(key),
+                }
             }
+            self.tree.apply_batch(batch).map_err(lasting)?;
         }
-        self.tree.apply_batch(batch).map_err(lasting)?;
         self.tree.flush().map_err(lasting)?;
         self.log.sync_data().map_err(|error| Error::Io(error.to_string()))?;
         self.refuse_blobs()

@@ -1,10 +1,10 @@
 //! The chunks of one stream, one behind the other in files that are only ever appended to.
 //!
 //! A stream inside the ordered map would be written several times over: the map's nodes are rewritten as they fill. Here a
-//! byte is written once, a group costs one write and one sync, and dropping what is old removes a file.
+//! byte is written once, many chunks cost one sync, and dropping what is old removes a file.
 //!
-//! After a crash the last group may be there in part. Every record says which group it belongs to, how many records of it
-//! follow, which other streams it touches and whether it writes keys; [`super::embedded`] keeps it only if all of that is there.
+//! A log knows nothing of groups: [`super::embedded`] appends what its journal has made durable before, and knows how far a log
+//! must reach. What a crash has torn behind that is written again.
 
 mod record;
 mod segment;
@@ -17,26 +17,13 @@ use std::path::{Path, PathBuf};
 use parking_lot::RwLock;
 
 use super::Error;
-use super::engine::{Append, Read};
-use record::Header;
-pub(super) use record::STREAMS_MAX;
-use segment::{Last, Segment};
-
-/// What all records of a group say about it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
-    /// Its number.
-    pub(super) group: u64,
-    /// Whether it writes keys as well.
-    pub(super) keyed: bool,
-    /// The streams that it touches.
-    pub(super) streams: [u8; STREAMS_MAX],
-}
+use super::engine::Read;
+use segment::Segment;
 
 /// The files of one stream.
 pub(super) struct Log {
     folder: PathBuf,
-    /// A file that is larger gets no further group.
+    /// A file that is larger gets no further chunk.
     file_bytes: u64,
     state: RwLock<State>,
 }
@@ -51,19 +38,12 @@ struct State {
     dropped: BTreeSet<u64>,
     /// Dropped chunks whose file has been emptied: nobody needs to remember them.
     stale: Vec<u64>,
-    last: Option<Last>,
 }
 
 /// The file that is written.
 struct Tail {
     first: u64,
     file: File,
-    places: Vec<u32>,
-    bytes: u64,
-}
-
-/// What was written but is not durable yet.
-pub(super) struct Written {
     places: Vec<u32>,
     bytes: u64,
 }
@@ -80,10 +60,11 @@ pub(super) struct Drops {
 }
 
 impl Log {
-    /// Opens the files of a stream. Chunks below `floor`, and those in `dropped`, are gone.
+    /// Opens the files of a stream. Chunks below `floor`, and those in `dropped`, are gone. The last file is cut off where it
+    /// cannot be read any more.
     ///
     /// # Errors
-    /// [`Error::Damaged`] if more than a last group is unreadable.
+    /// What the disk says.
     pub(super) fn open(folder: &Path, file_bytes: u64, floor: u64, mut dropped: BTreeSet<u64>) -> Result<Self, Error> {
         std::fs::create_dir_all(folder)?;
         let mut firsts = firsts(folder)?;
@@ -97,14 +78,6 @@ impl Log {
         let ends = firsts.iter().skip(1).copied().chain([first]);
         let mut full: Vec<Segment> =
             firsts.iter().zip(ends).map(|(begin, end)| Segment::new(folder, *begin, end - begin)).collect();
-        let mut last = tail_scan.last;
-        for segment in full.iter().rev() {
-            if last.is_some() {
-                break;
-            }
-            // It is not the last file any more, so nothing can be cut off of it: where it is, is of no use.
-            last = segment::scan(folder, segment.first)?.last.map(|last| Last { place: u64::MAX, ..last });
-        }
         let mut stale = Vec::new();
         for segment in &mut full {
             let gone: Vec<u64> = dropped.range(segment.first..segment.end()).copied().collect();
@@ -117,30 +90,10 @@ impl Log {
             }
         }
         let tail = Tail { first, file, places: tail_scan.places, bytes: tail_scan.end };
-        let state = State { full, tail, floor: floor.max(1), dropped, stale, last };
+        let state = State { full, tail, floor: floor.max(1), dropped, stale };
         let log = Self { folder: folder.to_path_buf(), file_bytes, state: RwLock::new(state) };
         log.clear()?;
         Ok(log)
-    }
-
-    /// The last group that is whole in this stream.
-    pub(super) fn last(&self) -> Option<Mark> {
-        let last = self.state.read().last?;
-        Some(Mark { group: last.header.group, keyed: last.header.keyed, streams: last.header.streams })
-    }
-
-    /// Takes the last group back, because it is not whole elsewhere.
-    pub(super) fn undo_last(&self) -> Result<(), Error> {
-        let mut state = self.state.write();
-        let Some(last) = state.last.take() else { return Ok(()) };
-        if last.place == u64::MAX {
-            return Err(Error::Damaged { what: String::from("a log file lacks a group that others have") });
-        }
-        state.tail.places.truncate(last.before);
-        state.tail.bytes = last.place;
-        state.tail.file.set_len(last.place)?;
-        state.tail.file.sync_all()?;
-        Ok(())
     }
 
     /// The number of the newest chunk, 0 before the first.
@@ -148,27 +101,43 @@ impl Log {
         self.state.read().head()
     }
 
-    /// Writes chunks behind the last one; nobody sees them before [`Log::publish`].
-    pub(super) fn write(&self, mark: Mark, appends: &[Append]) -> Result<Written, Error> {
-        let mut buffer = Vec::with_capacity(appends.iter().map(|a| a.bytes.len() + 64).sum());
-        let tail_bytes = self.turn_over()?;
-        let mut places = Vec::with_capacity(appends.len());
-        for (at, append) in appends.iter().enumerate() {
-            places.push(u32::try_from(tail_bytes + buffer.len() as u64).unwrap_or(u32::MAX));
-            let header = Header {
-                group: mark.group,
-                chunk: append.chunk,
-                length: u32::try_from(append.bytes.len()).unwrap_or(u32::MAX),
-                rest: u32::try_from(appends.len() - at - 1).unwrap_or(u32::MAX),
-                keyed: mark.keyed,
-                streams: mark.streams,
+    /// Writes chunks behind the last one, and makes them durable. Those that are there already are passed over.
+    ///
+    /// # Errors
+    /// What the disk says. Then nobody sees what was not durable, and it can be tried again.
+    pub(super) fn append(&self, chunks: &[(u64, &[u8])]) -> Result<(), Error> {
+        let head = self.head();
+        let mut rest = chunks.get(chunks.partition_point(|(chunk, _)| *chunk <= head)..).unwrap_or_default();
+        while !rest.is_empty() {
+            let room = self.file_bytes.saturating_sub(self.turn_over()?);
+            let mut bytes = 0;
+            let fits = |(_, payload): &&(u64, &[u8])| {
+                let is_open = bytes < room;
+                bytes += (record::HEADER + payload.len()) as u64;
+                is_open
             };
-            header.write(&append.bytes, &mut buffer);
+            let (some, later) = rest.split_at(rest.iter().take_while(fits).count());
+            self.write(some)?;
+            rest = later;
         }
+        Ok(())
+    }
+
+    /// Writes chunks to the end of the present file.
+    fn write(&self, chunks: &[(u64, &[u8])]) -> Result<(), Error> {
         let state = self.state.read();
-        let written = Written { places, bytes: buffer.len() as u64 };
-        state.tail.file.write_all_at(&buffer, tail_bytes)?;
-        Ok(written)
+        let (mut buffer, mut places) = (Vec::new(), Vec::with_capacity(chunks.len()));
+        for (chunk, payload) in chunks {
+            places.push(u32::try_from(state.tail.bytes + buffer.len() as u64).unwrap_or(u32::MAX));
+            record::write(*chunk, payload, &mut buffer);
+        }
+        state.tail.file.write_all_at(&buffer, state.tail.bytes)?;
+        state.tail.file.sync_data()?;
+        drop(state);
+        let mut state = self.state.write();
+        state.tail.bytes += buffer.len() as u64;
+        state.tail.places.extend(places);
+        Ok(())
     }
 
     /// Begins a new file if this one is full. Says how long the one is that will be written.
@@ -187,25 +156,6 @@ impl Log {
         segment.live = segment.count - below - state.dropped.range(segment.first..segment.end()).count() as u64;
         state.full.push(segment);
         Ok(0)
-    }
-
-    /// Makes durable what was written.
-    pub(super) fn sync(&self) -> Result<(), Error> {
-        Ok(self.state.read().tail.file.sync_data()?)
-    }
-
-    /// Takes back what was written last.
-    pub(super) fn undo(&self) -> Result<(), Error> {
-        let state = self.state.read();
-        state.tail.file.set_len(state.tail.bytes)?;
-        Ok(state.tail.file.sync_all()?)
-    }
-
-    /// Lets everybody see what was written.
-    pub(super) fn publish(&self, written: Written) {
-        let mut state = self.state.write();
-        state.tail.bytes += written.bytes;
-        state.tail.places.extend(written.places);
     }
 
     /// What has to be remembered if these chunks are dropped.
@@ -249,17 +199,14 @@ impl Log {
     /// Gives room back: files below the floor go, others in which nothing is left are emptied.
     fn clear(&self) -> Result<(), Error> {
         let mut state = self.state.write();
-        let State { full, tail, floor, dropped, stale, .. } = &mut *state;
+        let State { full, floor, dropped, stale, .. } = &mut *state;
         let mut keep = Vec::with_capacity(full.len());
-        let newest = full.len().saturating_sub(1);
-        for (at, segment) in full.drain(..).enumerate() {
-            // While the file that is written is empty, the one before it says which group was the last.
-            let needed = tail.places.is_empty() && at == newest;
-            if segment.end() <= *floor && !needed && keep.is_empty() {
+        for segment in full.drain(..) {
+            if segment.end() <= *floor && keep.is_empty() {
                 segment.remove()?;
                 continue;
             }
-            if segment.live == 0 && !needed && !segment.is_emptied() {
+            if segment.live == 0 && !segment.is_emptied() {
                 segment.empty()?;
                 let gone: Vec<u64> = dropped.range(segment.first..segment.end()).copied().collect();
                 dropped.retain(|chunk| !(segment.first..segment.end()).contains(chunk));

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::record::{HEADER, Header, groups_behind};
+use super::record::{HEADER, Header};
 use crate::store::Error;
 use crate::store::engine::Read;
 
@@ -21,24 +21,11 @@ pub(super) struct Segment {
     places: OnceLock<Vec<u32>>,
 }
 
-/// The last group in a file.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Last {
-    pub(super) header: Header,
-    /// Where it begins.
-    pub(super) place: u64,
-    /// How many chunks stand before it.
-    pub(super) before: usize,
-}
-
-/// What a full read of a file found.
+/// What a full read of a file found: where sound records begin, and where the last one ends.
 #[derive(Default)]
 pub(super) struct Scan {
-    /// Where the records of whole groups begin.
     pub(super) places: Vec<u32>,
-    /// Where the last whole group ends.
     pub(super) end: u64,
-    pub(super) last: Option<Last>,
 }
 
 impl Segment {
@@ -147,34 +134,19 @@ fn walk(file: &File) -> Result<Vec<u32>, Error> {
     Ok(places)
 }
 
-/// Reads the file that was written last. What a crash cut off is left out; what was damaged later is an error.
+/// Reads the file that was written last, up to the first record that is not sound: how much of it must be is not known here.
 pub(super) fn scan(folder: &Path, first: u64) -> Result<Scan, Error> {
     let bytes = std::fs::read(path(folder, first))?;
-    let (mut found, mut rest, mut place) = (Scan::default(), bytes.as_slice(), 0_u64);
-    let mut open: Option<Last> = None;
-    let (mut places, mut whole) = (Vec::new(), 0);
-    while let Some((header, _)) = Header::check(rest) {
-        let (expected, Ok(at)) = (first + places.len() as u64, u32::try_from(place)) else { break };
-        let begun = open.map_or(header, |last| last.header);
-        if header.chunk != expected || header.group != begun.group {
+    let mut found = Scan::default();
+    let mut rest = bytes.as_slice();
+    while let Some(header) = Header::check(rest) {
+        let (expected, Ok(at)) = (first + found.places.len() as u64, u32::try_from(found.end)) else { break };
+        if header.chunk != expected {
             break;
         }
-        let last = *open.get_or_insert(Last { header, place, before: places.len() });
-        places.push(at);
-        place += header.record_bytes();
+        found.places.push(at);
+        found.end += header.record_bytes();
         rest = usize::try_from(header.record_bytes()).ok().and_then(|n| rest.get(n..)).unwrap_or_default();
-        if header.rest == 0 {
-            (found.end, found.last, open, whole) = (place, Some(last), None, places.len());
-        }
-    }
-    places.truncate(whole);
-    found.places = places;
-    let behind = usize::try_from(found.end).ok().and_then(|end| bytes.get(end..)).unwrap_or_default();
-    let mut groups: Vec<u64> = groups_behind(behind).collect();
-    groups.dedup();
-    // One group can be cut off. More of them behind a place that cannot be read were acknowledged once.
-    if groups.len() > 1 {
-        return Err(Error::Damaged { what: String::from("a log file does not match its checksums") });
     }
     Ok(found)
 }
