@@ -8,12 +8,13 @@ use crate::{consent, error, forward, intake, ledger, profile, retention, rights,
 
 /// Adds all endpoints.
 pub fn all(cfg: &mut ServiceConfig) {
-    cfg.configure(companies)
-        .configure(anybody)
+    // Routes are tried in this order: events come first, because there are a thousand of them for anything else.
+    cfg.configure(intake::http::configure)
+        .configure(companies)
         .configure(websites)
+        .configure(anybody)
         .configure(systems)
-        .configure(operators)
-        .configure(intake::http::configure);
+        .configure(operators);
 }
 
 /// Anybody: pages, documents, the state of the process.

@@ -119,7 +119,8 @@ async fn until_readable(address: SocketAddr, secret: &str, (customer, before): &
 
 /// Where the customer was met and how often, as the profile has it.
 async fn channels(address: SocketAddr, secret: &str, customer: &str) -> String {
-    let head = format!("GET /v1/profiles/{customer}?purpose=personalization&limit=1 HTTP/1.1\r\nAuthorization: Bearer {secret}\r\n");
+    let head =
+        format!("GET /v1/profiles/{customer}?purpose=personalization&limit=1 HTTP/1.1\r\nAuthorization: Bearer {secret}\r\n");
     let answer = call(address, head, b"").await;
     let channels = answer.split_once("\"channels\":").and_then(|(_, rest)| rest.split(']').next());
     channels.unwrap_or_else(|| panic!("no profile in {answer}")).to_owned()
@@ -127,8 +128,12 @@ async fn channels(address: SocketAddr, secret: &str, customer: &str) -> String {
 
 async fn call(address: SocketAddr, head: String, body: &[u8]) -> String {
     let mut request = head.into_bytes();
-    write!(request, "Host: bench\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len())
-        .unwrap();
+    write!(
+        request,
+        "Host: bench\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .unwrap();
     request.extend_from_slice(body);
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(&request).await.unwrap();

@@ -290,6 +290,7 @@ impl Consents {
         }
         self.store.commit(batch).await?;
         self.directory.learn(&plan);
+        plan.keys().iter().for_each(|(subject, key)| self.vault.learn(*subject, key));
         self.learn(&folded, &order.policy);
         Ok(Recorded { decision: recorded })
     }

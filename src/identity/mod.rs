@@ -180,6 +180,12 @@ impl Plan {
         self.keys.iter().find(|(s, _)| *s == subject).map(|(_, key)| Arc::clone(key))
     }
 
+    /// The data keys that this plan makes, for the vault to learn.
+    #[must_use]
+    pub fn keys(&self) -> &[(SubjectId, Arc<DataKey>)] {
+        &self.keys
+    }
+
     /// Whether there is nothing to write and nothing to learn.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

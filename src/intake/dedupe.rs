@@ -3,6 +3,7 @@
 //! A key is a keyed hash of (source, messageId), so nothing of the sender's IDs is kept. Keys are appended in the same
 //! commit as the event they belong to, and dropped after [`WINDOW_MS`]; SDKs give up long before (12 h).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::{HashMap, HashSet};
@@ -31,6 +32,29 @@ pub(super) enum Claim {
     Seen,
     /// Somebody is taking it right now.
     Busy,
+}
+
+/// Keys that are ours. They are free again when this is dropped, unless it was settled.
+pub(super) struct Claims {
+    dedupe: Arc<Dedupe>,
+    keys: Vec<Key>,
+}
+
+impl Claims {
+    pub(super) const fn new(dedupe: Arc<Dedupe>, keys: Vec<Key>) -> Self {
+        Self { dedupe, keys }
+    }
+
+    /// The commit is durable: the keys are remembered.
+    pub(super) fn settle(mut self) {
+        self.dedupe.settle(&std::mem::take(&mut self.keys), true);
+    }
+}
+
+impl Drop for Claims {
+    fn drop(&mut self) {
+        self.dedupe.settle(&self.keys, false);
+    }
 }
 
 /// The memory of keys. Two generations: when the younger is old or full, the elder goes.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::dedupe::{self, Claim, Dedupe};
+use tokio::sync::oneshot;
+
+use super::dedupe::{self, Claim, Claims, Dedupe};
 use super::{Answer, Error, Intake, TRIES_MAX};
 use crate::clock::Millis;
 use crate::consent::Standing;
@@ -13,7 +15,7 @@ use crate::identity::{self, Admission, Identifier, Plan, Stated};
 use crate::intake::count::Tally;
 use crate::outbox;
 use crate::policy::Policy;
-use crate::store::{self, Batch, Stream};
+use crate::store::{self, Batch, Position, Stream};
 
 /// Where events wait for their destinations.
 const OUTBOX: Stream = outbox::STREAM;
@@ -103,28 +105,40 @@ impl Intake {
         }
     }
 
-    /// Commits, and lets memory learn what is durable now. A task of its own: a client that hangs up must not leave memory
-    /// behind the store.
+    /// Commits, and lets memory learn what is durable now, also if the client hangs up meanwhile: otherwise memory would stay behind
+    /// the store.
     async fn commit(&self, batch: Batch, plans: Vec<Plan>, claims: Vec<dedupe::Key>) -> Result<(), store::Error> {
-        let pending = match self.store.submit(batch) {
-            Ok(pending) => pending,
-            Err(error) => {
-                self.dedupe.settle(&claims, false);
-                return Err(error);
-            }
-        };
-        let (dedupe, directory) = (Arc::clone(&self.dedupe), Arc::clone(&self.directory));
+        let claims = Claims::new(Arc::clone(&self.dedupe), claims);
+        if plans.is_empty() {
+            return self.commit_known(batch, claims).await;
+        }
+        let pending = self.store.submit(batch)?;
+        let (directory, vault) = (Arc::clone(&self.directory), Arc::clone(&self.vault));
+        // A task of its own, because the directory must not be waited for on the thread that writes.
         let task = actix_web::rt::spawn(async move {
-            let outcome = pending.await;
-            if outcome.is_ok() {
-                for plan in plans {
-                    directory.learn(&plan);
-                }
+            pending.await?;
+            for plan in plans {
+                directory.learn(&plan);
+                plan.keys().iter().for_each(|(subject, key)| vault.learn(*subject, key));
             }
-            dedupe.settle(&claims, outcome.is_ok());
-            outcome.map(|_| ())
+            claims.settle();
+            Ok(())
         });
         task.await.unwrap_or(Err(store::Error::Closed))
+    }
+
+    /// The same for events of people who are known, as nearly all are: only the claims are to be settled.
+    async fn commit_known(&self, batch: Batch, claims: Claims) -> Result<(), store::Error> {
+        let (answer, decided) = oneshot::channel();
+        let then = move |outcome: Result<Vec<Position>, store::Error>| {
+            if outcome.is_ok() {
+                claims.settle();
+            }
+            // Nobody may wait any more.
+            drop(answer.send(outcome.map(drop)));
+        };
+        self.store.submit_then(batch, Box::new(then))?;
+        decided.await.unwrap_or(Err(store::Error::Closed))
     }
 
     fn attempt<'a>(

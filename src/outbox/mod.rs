@@ -62,9 +62,9 @@ impl Draft<'_> {
     pub fn seal(&self, key: &DataKey, event: &Event<'_>) -> Result<Vec<u8>, vault::Error> {
         let mut plain = Vec::with_capacity(1024);
         event.write_stored(&mut plain);
-        let aad = aad(self.subject, &self.dedup, self.received_at);
-        let sealed = key.seal(&aad, &plain)?;
-        Ok(record::encode(self, &sealed))
+        let mut out = record::head(self, vault::OVERHEAD + plain.len());
+        key.seal_onto(&mut out, &aad(self.subject, &self.dedup, self.received_at), &plain)?;
+        Ok(out)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::engine::{self, Append, Engine};
 use super::{Batch, Check, Error, Position, Stream, VALUE_BYTES_MAX, frame};
@@ -18,7 +18,8 @@ const GROUP_COMMITS_MAX: usize = 1024;
 /// A group is closed when it holds so many bytes.
 const GROUP_BYTES_MAX: usize = 4 << 20;
 
-type Answer = oneshot::Sender<Result<Vec<Position>, Error>>;
+/// Who is told what a commit came to, on the thread that writes.
+pub(super) type Answer = Box<dyn FnOnce(Result<Vec<Position>, Error>) + Send>;
 
 struct Job {
     batch: Batch,
@@ -65,9 +66,8 @@ impl Committer {
         Self(shared)
     }
 
-    pub(super) fn submit(&self, batch: Batch) -> Result<oneshot::Receiver<Result<Vec<Position>, Error>>, Error> {
+    pub(super) fn submit(&self, batch: Batch, answer: Answer) -> Result<(), Error> {
         let bytes = batch.bytes();
-        let (answer, receiver) = oneshot::channel();
         let mut queue = self.0.queue.lock();
         if let Some(Err(error)) = &queue.ended {
             return Err(error.clone());
@@ -82,7 +82,7 @@ impl Committer {
         queue.jobs.push_back(Job { batch, bytes, answer });
         drop(queue);
         self.0.work.notify_one();
-        Ok(receiver)
+        Ok(())
     }
 
     pub(super) fn watch(&self, stream: Stream) -> watch::Receiver<u64> {
@@ -179,7 +179,7 @@ impl Writer {
         for job in jobs {
             match self.admit(job.batch, &mut group) {
                 Ok(positions) => answers.push((job.answer, positions)),
-                Err(error) => drop(job.answer.send(Err(error))),
+                Err(error) => (job.answer)(Err(error)),
             }
         }
         let touched: Vec<u8> = group.packs.keys().copied().collect();
@@ -203,14 +203,13 @@ impl Writer {
                 self.heads.insert(stream, head);
             }
             for (answer, _) in answers {
-                drop(answer.send(Err(error.clone())));
+                answer(Err(error.clone()));
             }
             return if matches!(error, Error::Full) { Ok(()) } else { Err(error) };
         }
         self.announce(&touched);
         for (answer, positions) in answers {
-            // Whoever does not wait any more has given up on the answer, not on the commit.
-            drop(answer.send(Ok(positions)));
+            answer(Ok(positions));
         }
         Ok(())
     }

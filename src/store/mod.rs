@@ -256,8 +256,20 @@ impl Store {
     /// # Errors
     /// [`Error::Busy`] if too much waits for the disk already, [`Error::TooLarge`], [`Error::Closed`].
     pub fn submit(&self, batch: Batch) -> Result<Pending, Error> {
+        let (answer, receiver) = oneshot::channel();
+        // Whoever does not wait any more has given up on the answer, not on the commit.
+        self.submit_then(batch, Box::new(move |outcome| drop(answer.send(outcome))))?;
+        Ok(Pending(receiver))
+    }
+
+    /// Queues a commit, and calls `then` with what it came to, whether or not anybody waits. That happens on the thread that
+    /// writes: `then` must be quick, must not commit, and must not wait for anybody who does. It is dropped when the store ends.
+    ///
+    /// # Errors
+    /// As for [`Store::submit`]; then it is not called.
+    pub fn submit_then(&self, batch: Batch, then: Box<dyn FnOnce(Result<Vec<Position>, Error>) + Send>) -> Result<(), Error> {
         batch.refuse_too_large()?;
-        self.committer.submit(batch).map(Pending)
+        self.committer.submit(batch, then)
     }
 
     /// Commits, and waits until it is durable. The positions are those of the appended entries, in order.

@@ -355,6 +355,17 @@ impl Vault {
         data_key(&secret, subject, Class::STANDARD)
     }
 
+    /// Remembers a key that [`Vault::create`] made and that is durable now, so that the subject's first event need not look for it.
+    /// What was shredded meanwhile is not remembered; an ID that was shredded is never used again.
+    pub fn learn(&self, subject: SubjectId, key: &Arc<DataKey>) {
+        self.tree.while_it_stands(|| {
+            let places = Places::find(&self.store, subject).ok().flatten();
+            if places.is_some_and(|places| places.get(Class::STANDARD).is_some()) {
+                self.cache.insert(subject, Arc::clone(key));
+            }
+        });
+    }
+
     /// The data keys of a subject for further classes, in their order, made where they are not there; the batch then conflicts if
     /// anything about the subject's keys changes at the same time. Once per subject and batch.
     ///

@@ -30,18 +30,28 @@ impl DataKey {
     /// # Errors
     /// [`Error::Chance`] without randomness, [`Error::Unreadable`] if `plain` is larger than the cipher allows (64 GiB).
     pub fn seal(&self, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error> {
-        let nonce = nonce()?;
         let mut out = Vec::with_capacity(OVERHEAD + plain.len());
+        self.seal_onto(&mut out, aad, plain)?;
+        Ok(out)
+    }
+
+    /// The same, to the end of `out`: what is sealed is copied once less.
+    ///
+    /// # Errors
+    /// As for [`DataKey::seal`].
+    pub fn seal_onto(&self, out: &mut Vec<u8>, aad: &[u8], plain: &[u8]) -> Result<(), Error> {
+        let nonce = nonce()?;
         out.push(VERSION);
         out.extend_from_slice(&nonce);
+        let begin = out.len();
         out.extend_from_slice(plain);
-        let (_, body) = out.split_at_mut(HEAD);
+        let (_, body) = out.split_at_mut(begin);
         let tag = self
             .cipher()?
             .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), body)
             .map_err(|ring::error::Unspecified| Error::Unreadable)?;
         out.extend_from_slice(tag.as_ref());
-        Ok(out)
+        Ok(())
     }
 
     /// Opens what [`DataKey::seal`] made under the same `aad`.

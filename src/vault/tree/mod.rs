@@ -180,6 +180,13 @@ impl Tree {
         }
     }
 
+    /// Does something before anybody whose erasure is under way can be forgotten in memory. What the store says by then holds, or is
+    /// taken back by the `forget` of [`Tree::erase`] afterwards.
+    pub(super) fn while_it_stands(&self, then: impl FnOnce()) {
+        let _crown = self.crown.read();
+        then();
+    }
+
     fn try_with<T>(&self, place: Place, found: &impl Fn(&Secret) -> T) -> Result<T, Error> {
         let crown = self.crown.read();
         let shard = self.read_shard(&crown, place.shard)?;
