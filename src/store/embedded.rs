@@ -95,7 +95,8 @@ impl Embedded {
         let recent = self.recent.read();
         if !recent.is_empty() {
             self.write_chunks(&recent)?;
-            let (planned, drops) = self.plan(&recent.drops)?;
+            let mut drops = Vec::new();
+            let planned = self.plan(&recent.drops, &mut drops)?;
             let writes = recent.writes.iter().map(|(key, value)| (key.as_slice(), value.as_deref()));
             self.keys.apply(writes.chain(drops.iter().map(|(key, value)| (key.as_slice(), value.as_deref()))))?;
             let done = sealed(CHECKPOINT.to_vec(), &encode(journal.group(), &recent.heads));
@@ -116,13 +117,13 @@ impl Embedded {
         by_stream.into_iter().try_for_each(|(stream, chunks)| self.log(stream)?.append(&chunks))
     }
 
-    /// Turns drops into what is remembered of them.
-    fn plan(&self, drops: &BTreeSet<(u8, u64)>) -> Result<(Vec<(Arc<Log>, Drops)>, Vec<Write>), Error> {
+    /// Turns drops into what is remembered of them: the writes are added to `writes`.
+    fn plan(&self, drops: &BTreeSet<(u8, u64)>, writes: &mut Vec<Write>) -> Result<Vec<(Arc<Log>, Drops)>, Error> {
         let mut by_stream: BTreeMap<u8, Vec<u64>> = BTreeMap::new();
         for (stream, chunk) in drops {
             by_stream.entry(*stream).or_default().push(*chunk);
         }
-        let (mut planned, mut writes) = (Vec::with_capacity(by_stream.len()), Vec::new());
+        let mut planned = Vec::with_capacity(by_stream.len());
         for (stream, chunks) in by_stream {
             let log = self.log(stream)?;
             let drops = log.plan(&chunks);
@@ -131,7 +132,7 @@ impl Embedded {
             writes.push(sealed(floor_key(stream), &drops.floor.to_be_bytes()));
             planned.push((log, drops));
         }
-        Ok((planned, writes))
+        Ok(planned)
     }
 }
 
