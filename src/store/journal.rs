@@ -17,7 +17,8 @@ const HEADER: usize = 20;
 /// Where the checksum ends.
 const SUMMED: usize = 8;
 /// The file grows in steps of so many zeros.
-const STEP: usize = 256 * 1024;
+const STEP: u64 = 256 * 1024;
+const PAGE: usize = 4096;
 
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
@@ -85,13 +86,10 @@ impl Journal {
     }
 
     fn grow(&mut self, end: u64) -> Result<(), Error> {
-        if end <= self.length {
-            return Ok(());
-        }
-        let zeros = vec![0; STEP];
-        while self.length < end {
-            self.file.write_all_at(&zeros, self.length)?;
-            self.length += STEP as u64;
+        // Page by page: what is written in one piece is one piece in the page cache, and would be dirty as a whole for ever after.
+        while self.length < end.next_multiple_of(STEP) {
+            self.file.write_all_at(&[0; PAGE], self.length)?;
+            self.length += PAGE as u64;
         }
         Ok(())
     }
