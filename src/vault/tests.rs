@@ -48,6 +48,18 @@ fn what_was_sealed_opens_after_a_restart() {
 }
 
 #[test]
+fn a_fresh_key_is_remembered_and_one_that_was_shredded_meanwhile_is_not() {
+    let house = House::new();
+    let (kept, key) = house.subject(1);
+    house.vault.learn(kept, &key);
+    assert!(Arc::ptr_eq(&house.vault.key(kept).unwrap(), &key), "found without a look at the tree");
+    let (gone, key) = house.subject(2);
+    house.vault.shred(&[(gone, Class::STANDARD)]).unwrap();
+    house.vault.learn(gone, &key);
+    assert!(matches!(house.vault.key(gone), Err(Error::Shredded)));
+}
+
+#[test]
 fn nothing_opens_in_another_place_or_under_another_key() {
     let house = House::new();
     let ((_, mine), (_, theirs)) = (house.subject(1), house.subject(2));
