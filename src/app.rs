@@ -163,7 +163,7 @@ impl App {
     /// What the rooms know about themselves, for `/metrics`.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        let directory = self.directory.figures();
+        let (directory, progress) = (self.directory.figures(), self.directory.progress());
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let mut figures = Figures { policy: self.policy.current().version.clone(), ..Figures::default() };
         let lines = self.intake.counters().lines().into_iter();
@@ -179,6 +179,12 @@ impl App {
             ("subjects", "People and devices that are known", count(directory.subjects)),
             ("identifiers", "Identifiers that are known", count(directory.identifiers)),
             ("links", "Identifiers that were stated together with somebody else", count(directory.links)),
+            ("index_epoch", "How many index keys there were", u64::from(progress.epoch)),
+            (
+                "index_left",
+                "Identifiers that are still to be moved to the present index key",
+                count(progress.total - progress.moved),
+            ),
             ("directory_bytes", "Memory of the directory of identifiers", count(directory.memory_bytes)),
             ("standing_bytes", "Memory of what was decided", count(self.consents.memory_bytes())),
             ("deduplication_keys", "Messages that would be recognised if they came again", count(self.intake.remembered())),

@@ -39,6 +39,9 @@ pub struct Config {
     /// Proxies in front whose `X-Forwarded-For` is believed, as addresses or networks, separated by commas
     #[arg(long, env = "PFORTE_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
+    /// After how many days identifiers are moved to a new index key, so that residues of the erased mean nothing; 0: never
+    #[arg(long, env = "PFORTE_INDEX_KEY_DAYS", default_value_t = 30)]
+    pub index_key_days: u32,
     /// Where the master key comes from
     #[command(flatten)]
     pub master: MasterKey,

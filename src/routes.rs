@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{ServiceConfig, delete, get, method, post, resource, scope, to};
 
-use crate::{consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry};
+use crate::{consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry, vault};
 
 /// Adds all endpoints.
 pub fn all(cfg: &mut ServiceConfig) {
@@ -92,5 +92,12 @@ fn operators(cfg: &mut ServiceConfig) {
         scope("/v1/dead-letters").route("", get().to(forward::http::list)).route("/replay", post().to(forward::http::replay)),
     )
     .route("/v1/webhooks/{destination}/secret", get().to(forward::http::webhook_secret))
+    .service(
+        scope("/v1/keys")
+            .route("", get().to(vault::http::show))
+            .route("/index/rotate", post().to(vault::http::rotate_index))
+            .route("/domains/{domain}/rotate", post().to(vault::http::rotate_domain))
+            .route("/domains/{domain}/retire", post().to(vault::http::retire_domain)),
+    )
     .route("/v1/policy/reload", post().to(site::reload_policy));
 }

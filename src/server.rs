@@ -71,6 +71,8 @@ impl Bound {
         let reloads = actix_web::rt::spawn(reload_on_hangup(Arc::clone(&app)));
         let requests = actix_web::rt::spawn(answer_requests(Arc::clone(&app)));
         let logging = actix_web::rt::spawn(Arc::clone(&app.ledger).run());
+        let days = app.config.index_key_days;
+        let moving = actix_web::rt::spawn(Arc::clone(&app.directory).run(app.store.clone(), app.clock.clone(), days));
         let tidying = actix_web::rt::spawn(tidy(app));
         let handle = self.server.handle();
         let [mut terminate, mut interrupt] = self.stop;
@@ -87,6 +89,7 @@ impl Bound {
         reloads.abort();
         tidying.abort();
         logging.abort();
+        moving.abort();
         requests.abort();
         outcome.context("the server stopped")
     }

@@ -122,6 +122,9 @@ pub struct WebhookSecretAnswer {
     /// As Standard Webhooks write it.
     #[schema(example = "whsec_…")]
     secret: String,
+    /// The one before, if the key of the domain was changed: until that is retired, messages carry both signatures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<String>,
 }
 
 /// The secret that signs what a webhook gets (Standard Webhooks), for its owner to check signatures with.
@@ -137,11 +140,13 @@ pub async fn webhook_secret(req: HttpRequest, app: web::Data<App>, path: web::Pa
     let policy = app.policy.current();
     let known = policy.destination(&path).filter(|(_, d)| matches!(d.kind, crate::policy::DestinationKind::Webhook { .. }));
     let (_, destination) = known.ok_or_else(|| Problem::new(Code::NotFound))?;
-    let secret = app.forwarder.webhook_secret(destination).map_err(|error| {
+    let secrets = app.forwarder.webhook_secrets(destination).map_err(|error| {
         tracing::error!(%error, "the secret of a webhook cannot be read");
         Problem::new(Code::Unavailable)
     })?;
-    Ok(HttpResponse::Ok().json(WebhookSecretAnswer { secret }))
+    let mut secrets = secrets.into_iter();
+    let secret = secrets.next().ok_or_else(|| Problem::new(Code::Unavailable))?;
+    Ok(HttpResponse::Ok().json(WebhookSecretAnswer { secret, previous: secrets.next() }))
 }
 
 fn letters(limit: Option<&str>) -> Result<usize, Problem> {

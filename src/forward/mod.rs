@@ -48,7 +48,7 @@ use crate::egress::{self, Egress};
 use crate::id::SubjectId;
 use crate::identity::Directory;
 use crate::outbox;
-use crate::policy::{Destination, Handle};
+use crate::policy::{Destination, DestinationKind, Handle};
 use crate::profile::{self, Profiles};
 use crate::store::{self, Store};
 use crate::vault::{self, Vault};
@@ -322,12 +322,26 @@ impl Forwarder {
         self.running.lock().iter().map(|r| (r.id.clone(), r.counter.figures())).collect()
     }
 
-    /// The secret that signs what a webhook gets, as Standard Webhooks write it.
+    /// The secrets that sign what a webhook gets, as Standard Webhooks write them: the present one, then the one before if the key of the
+    /// domain was changed and that still holds.
     ///
     /// # Errors
     /// When the vault fails.
-    pub fn webhook_secret(&self, destination: &Destination) -> Result<String, vault::Error> {
-        Ok(destinations::webhook::written(&destinations::webhook::secret(&self.core.vault, destination)?))
+    pub fn webhook_secrets(&self, destination: &Destination) -> Result<Vec<String>, vault::Error> {
+        let secrets = destinations::webhook::secrets(&self.core.vault, &destination.domain, &destination.id)?;
+        Ok(secrets.iter().map(|secret| destinations::webhook::written(secret)).collect())
+    }
+
+    /// Of how many people recipients of a domain have received something before that time. The embedded profile store does not count:
+    /// nobody has to tell it anything. Reads the whole list of recipients.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn known_before(&self, domain: &str, time: Millis) -> Result<u64, store::Error> {
+        let policy = self.core.policy.current();
+        let of_domain = |d: &&Destination| d.domain == domain && d.kind != DestinationKind::Profile;
+        let names: Vec<&str> = policy.destinations.iter().filter(of_domain).map(|d| d.id.as_str()).collect();
+        recipients::known_before(&self.core.store, &names, time)
     }
 
     /// Per destination, also those that are off: how many dead letters there are.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::destinations::webhook::{self, Answered, Webhook};
+use super::destinations::webhook::{Answered, Webhook};
 use super::{Fault, Forwarder, backoff};
 use crate::clock::{Millis, rfc3339};
 use crate::policy::{Destination, Way};
@@ -51,7 +51,7 @@ impl Forwarder {
         let at = core.clock.now();
         let timeout = Duration::from_millis(destination.erasure.timeout_ms);
         let outlet = core.egress.outlet(url, destination.erasure.allow_private, timeout)?;
-        let hook = Webhook::new(outlet, &webhook::secret(&core.vault, destination)?);
+        let hook = Webhook::new(outlet, &core.vault, destination);
         let Message { kind, request, customer, more: mut data } = message;
         let about = [kind, request, &destination.id, customer].join("\n");
         let delivery = format!("ntf_{}", hex::encode(core.vault.mac("notice", about.as_bytes())));

@@ -25,6 +25,24 @@ pub fn of(store: &Store, subject: SubjectId) -> Result<BTreeMap<String, Received
     }
 }
 
+/// Of how many people one of these destinations has received something before that time.
+pub(super) fn known_before(store: &Store, destinations: &[&str], time: Millis) -> Result<u64, store::Error> {
+    let (mut known, mut newest, mut after) = (0, None, None);
+    loop {
+        let page = RECIPIENTS.scan(store, &[], after.as_ref(), PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(known) };
+        after = Some(last.clone());
+        for (key, received) in page {
+            let counts = received.first_at < time && destinations.contains(&key.destination.as_str());
+            // Whoever several of them know stands together.
+            if counts && newest != Some(key.subject) {
+                newest = Some(key.subject);
+                known += 1;
+            }
+        }
+    }
+}
+
 /// What one destination received of several subjects together.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum(Option<Received>);

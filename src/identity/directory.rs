@@ -110,16 +110,18 @@ impl Directory {
     /// When the store cannot be read.
     pub fn names_stored(&self, store: &Store, stated: &[Identifier]) -> Result<Vec<NodeId>, store::Error> {
         let mut names = Vec::with_capacity(stated.len());
-        for identifier in stated {
-            let (known, blinds) = {
-                let memory = self.memory.read();
+        let mut unknown: Vec<Blinds> = Vec::new();
+        {
+            let memory = self.memory.read();
+            for identifier in stated {
                 let blinds = self.blinds(identifier);
-                (memory.find(&blinds).and_then(|node| memory.name(node)), blinds)
-            };
-            if let Some(name) = known {
-                names.push(name);
-                continue;
+                match memory.find(&blinds).and_then(|node| memory.name(node)) {
+                    Some(name) => names.push(name),
+                    None => unknown.push(blinds),
+                }
             }
+        }
+        for blinds in unknown {
             for entry in [Entry::before(&blinds), Some(Entry::of(&blinds))].into_iter().flatten() {
                 names.extend(INDEX.get(store, &entry)?.map(|owner| owner.name));
             }

@@ -89,6 +89,11 @@ impl Memory {
         }
     }
 
+    /// How many identifiers are known.
+    pub(super) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
     /// How many stand under the key of the epoch before.
     pub(super) fn left(&self) -> usize {
         self.by_former.len()
@@ -200,10 +205,15 @@ impl Memory {
     /// Takes over that an identifier stands elsewhere in the index; one that was not known is then.
     pub(super) fn moved(&mut self, entry: Entry, owner: &Owner) {
         let Some(node) = self.node(owner.name) else { return self.add(entry, owner) };
-        let Some(held) = self.nodes.get_mut(at(node)) else { return };
-        let was = std::mem::replace(&mut held.blind, entry.blind);
-        if take(&mut self.by_former, &was.0, node) || take(&mut self.by_blind, &was.0, node) {
-            insert(&mut self.by_blind, &self.nodes, node, |n| n.blind.0);
+        let Some(was) = self.nodes.get(at(node)).map(|n| n.blind) else { return };
+        let present = entry.epoch == self.epoch;
+        // Who tells of the epoch before comes late: the identifier may have been moved on since.
+        if take(&mut self.by_former, &was.0, node) || (present && take(&mut self.by_blind, &was.0, node)) {
+            if let Some(held) = self.nodes.get_mut(at(node)) {
+                held.blind = entry.blind;
+            }
+            let table = if present { &mut self.by_blind } else { &mut self.by_former };
+            insert(table, &self.nodes, node, |n| n.blind.0);
         }
     }
 

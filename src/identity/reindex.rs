@@ -5,6 +5,9 @@
 //! stands under a lower epoch, so that this goes on where a crash has cut it off. When nothing is left, the old key is destroyed, and
 //! with it the meaning of every blind form that a disk or a copy still has.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +20,7 @@ use crate::store::{self, Batch, Store};
 use crate::vault::{self, Sealed};
 
 /// How many identifiers are moved in one commit.
-const MOVED_AT_ONCE: usize = 512;
+const MOVED_AT_ONCE: usize = if cfg!(test) { 3 } else { 256 };
 /// How often is looked whether the key is too old.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 /// How long moving rests after a failure.
@@ -43,7 +46,7 @@ impl Directory {
     #[must_use]
     pub fn progress(&self) -> Progress {
         let memory = self.memory.read();
-        let (epoch, total) = (self.vault.epoch(), memory.figures().identifiers);
+        let (epoch, total) = (self.vault.epoch(), memory.len());
         let moved = total.saturating_sub(memory.left());
         Progress { epoch: epoch.number, since: epoch.since, moving: epoch.moving, total, moved }
     }
@@ -108,7 +111,7 @@ impl Directory {
 
     /// The blind form of an identifier under the present key. Who is being erased is found no more, and forgotten by whoever erases.
     fn blind_now(&self, store: &Store, chance: &Chance, owner: &Owner) -> Result<Blind, Error> {
-        let key = match self.vault.key(owner.subject) {
+        let key = match self.vault.key_once(owner.subject) {
             Ok(key) => key,
             Err(vault::Error::Shredded) => return Ok(Blind(chance.bytes()?)),
             Err(error) => return Err(error.into()),
@@ -119,7 +122,7 @@ impl Directory {
             return Ok(Blind(chance.bytes()?));
         };
         let value = match key.open(&value_aad(&place), &sealed) {
-            Err(vault::Error::Unreadable) if self.vault.key(owner.subject).is_err() => return Ok(Blind(chance.bytes()?)),
+            Err(vault::Error::Unreadable) if self.vault.key_once(owner.subject).is_err() => return Ok(Blind(chance.bytes()?)),
             opened => zeroize::Zeroizing::new(opened?),
         };
         let damaged = |_| store::Error::Damaged { what: String::from("the value of an identifier is no text") };

@@ -15,7 +15,8 @@ const SUBJECTS_MAX: usize = 64;
 /// A customer in the domain of the profile store.
 #[derive(Clone, Debug)]
 pub struct Customer {
-    /// The pseudonym as it is now: an older one, of a device that was recognised since, leads to the newer one.
+    /// The pseudonym as it is now: an older one, of a device that was recognised since or of the domain's key before, leads to the
+    /// newer one.
     pub id: CustomerId,
     /// What was stored for these is the customer's, as long as both ends allow to join them. The first is the person.
     pub subjects: Vec<SubjectId>,
@@ -44,8 +45,8 @@ impl Gathering<'_> {
     /// When the vault fails.
     pub fn customer(&self, domain: &str, id: CustomerId) -> Result<Option<Customer>, vault::Error> {
         let domain = self.vault.domain(domain)?;
-        let subject = domain.subject(id);
-        let Some(known) = self.directory.find(subject) else { return Ok(None) };
+        let found = domain.subjects(id).find_map(|subject| Some((subject, self.directory.find(subject)?)));
+        let Some((subject, known)) = found else { return Ok(None) };
         match self.vault.key(subject) {
             Ok(_) => {}
             Err(vault::Error::Shredded) => return Ok(None),

@@ -130,6 +130,8 @@ struct Reached {
     events: u64,
     first_at: String,
     last_at: String,
+    /// Under which customer IDs it knows the person.
+    customers: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -313,7 +315,7 @@ impl Rights {
             rights: Vec::new(),
         };
         let mut decisions: Vec<Decision> = Vec::new();
-        let mut reached: BTreeMap<String, recipients::Sum> = BTreeMap::new();
+        let mut reached: BTreeMap<String, (recipients::Sum, Vec<String>)> = BTreeMap::new();
         for subject in &scope.subjects {
             match self.deps.directory.values(&self.deps.store, &self.deps.vault, *subject, policy) {
                 Ok(values) => package.identifiers.extend(values.into_iter().map(|(kind, value)| Named { kind, value })),
@@ -325,7 +327,10 @@ impl Rights {
             package.corrected.extend(corrected.map(|(name, corrected)| (name, corrected.value)));
             decisions.extend(self.deps.consents.history(*subject)?);
             for (destination, received) in recipients::of(&self.deps.store, *subject)? {
-                reached.entry(destination).or_default().add(received);
+                let known_as = self.known_as(policy, &destination, *subject)?;
+                let (sum, customers) = reached.entry(destination).or_default();
+                sum.add(received);
+                customers.extend(known_as);
             }
         }
         decisions.sort_by_key(|decision| decision.at);
@@ -335,7 +340,7 @@ impl Rights {
             let (name, address, contact) = (company.name.clone(), company.address.clone(), company.contact.clone());
             package.controller = Some(Company { name, address, contact });
             package.purposes = policy.purposes.iter().map(|purpose| Use::of(purpose, language, &company.language)).collect();
-            package.recipients = reached.into_iter().filter_map(|(name, sum)| Reached::of(name, sum)).collect();
+            package.recipients = reached.into_iter().filter_map(|(name, known)| Reached::of(name, known)).collect();
             package.rights = rights(language).to_vec();
         }
         Ok(package)
@@ -504,10 +509,10 @@ impl Use {
 }
 
 impl Reached {
-    fn of(name: String, sum: recipients::Sum) -> Option<Self> {
+    fn of(name: String, (sum, customers): (recipients::Sum, Vec<String>)) -> Option<Self> {
         let received = sum.received()?;
         let (first_at, last_at) = (rfc3339(received.first_at), rfc3339(received.last_at));
-        Some(Self { name, events: received.events, first_at, last_at })
+        Some(Self { name, events: received.events, first_at, last_at, customers })
     }
 }
 

@@ -162,19 +162,24 @@ impl Rights {
         self.deps.profiles.forgotten(subject);
     }
 
+    /// Under which customer IDs a destination may know somebody: the present one, and the one before as long as the keys of its domain
+    /// overlap. Of a destination that the policy has no more nobody can say.
+    pub(super) fn known_as(&self, policy: &Policy, destination: &str, subject: SubjectId) -> Result<Vec<String>, Error> {
+        let Some((_, destination)) = policy.destination(destination) else { return Ok(Vec::new()) };
+        let domain = self.deps.vault.domain(&destination.domain)?;
+        Ok(domain.customers(subject).map(|id| id.to_string()).collect())
+    }
+
     /// Who had received something, and what became of it there by now.
     pub(super) fn recipients(&self, subjects: &[SubjectId]) -> Result<Vec<Recipient>, Error> {
         let policy = self.deps.policy.current();
         let mut all: BTreeMap<String, (recipients::Sum, Vec<String>)> = BTreeMap::new();
         for subject in subjects {
             for (id, received) in recipients::of(&self.deps.store, *subject)? {
-                // A destination that the policy has no more is named, but nobody can say under which ID it knows the person.
-                let domain =
-                    policy.destination(&id).map(|(_, destination)| self.deps.vault.domain(&destination.domain)).transpose()?;
-                let customer = domain.map(|domain| domain.customer(*subject).to_string());
+                let known_as = self.known_as(&policy, &id, *subject)?;
                 let (sum, customers) = all.entry(id).or_default();
                 sum.add(received);
-                customers.extend(customer);
+                customers.extend(known_as);
             }
         }
         let at = self.deps.clock.now();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use crate::{consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry};
+use crate::{consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry, vault};
 
 /// What is served at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
@@ -60,6 +60,10 @@ use crate::{consent, error, forward, intake, ledger, profile, retention, rights,
         forward::http::list,
         forward::http::replay,
         forward::http::webhook_secret,
+        vault::http::show,
+        vault::http::rotate_index,
+        vault::http::rotate_domain,
+        vault::http::retire_domain,
         telemetry::healthz,
         telemetry::readyz,
         telemetry::metrics,

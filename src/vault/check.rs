@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::turn::{Desk, Found};
-use super::{DOMAIN_NAME_BYTES_MAX, DataKey, Domain, Error, Vault};
+use super::turn::Desk;
+use super::{DataKey, Error, Vault};
 use crate::store::{Batch, Store};
 
 /// `M ‖ this` → the index key.
@@ -14,6 +14,8 @@ pub(super) const DIGEST: &[u8] = b"Mvault/digest";
 const BOUND: &[u8] = b"Mvault/";
 /// `M ‖ this ‖ name` → a domain's key.
 const DOMAIN: &[u8] = b"Mvault/domain/";
+/// The longest name of a domain.
+const DOMAIN_NAME_BYTES_MAX: usize = 40;
 /// How many records are read at a time.
 const PAGE: usize = 256;
 
@@ -43,6 +45,15 @@ pub(super) fn reseal(store: &Store, (old, new): (&DataKey, &DataKey), path: &Pat
     Ok(())
 }
 
+/// The record of a domain.
+pub(super) fn domain(name: &str) -> Result<Vec<u8>, Error> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    if name.is_empty() || name.len() > DOMAIN_NAME_BYTES_MAX || !name.bytes().all(allowed) {
+        return Err(Error::DomainName);
+    }
+    Ok([DOMAIN, name.as_bytes()].concat())
+}
+
 impl Vault {
     pub(super) const fn desk(&self) -> Desk<'_> {
         Desk { store: &self.store, folder: &self.folder, check: &self.check, chance: &self.chance }
@@ -62,16 +73,5 @@ impl Vault {
                 Some((key, _)) => after = Some(key),
             }
         }
-    }
-
-    /// Reads a domain's keys and checks that they are the right ones, or makes the first.
-    pub(super) fn new_domain(&self, name: &str) -> Result<Domain, Error> {
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-        if name.is_empty() || name.len() > DOMAIN_NAME_BYTES_MAX || !name.bytes().all(allowed) {
-            return Err(Error::DomainName);
-        }
-        let record = [DOMAIN, name.as_bytes()].concat();
-        let Found { now, .. } = self.desk().open(&record, &format!("domains/{name}"), self.opened_at)?;
-        Domain::new(&now)
     }
 }

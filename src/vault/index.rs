@@ -2,7 +2,7 @@
 
 use ring::hmac;
 
-use super::turn::{Before, Found, Turn};
+use super::turn::{Found, Turn};
 use super::{Error, Secret, cut};
 use crate::clock::Millis;
 use crate::id::Blind;
@@ -27,7 +27,7 @@ pub struct Epoch {
     pub since: Millis,
     /// Identifiers may still stand under the key of the epoch before.
     pub moving: bool,
-    /// That key is no more: whoever stands under it cannot be found before being moved.
+    /// A key that some stand under is no more: they cannot be found before they are moved.
     pub lost: bool,
 }
 
@@ -41,13 +41,8 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn new(found: Found) -> Result<Self, Error> {
-        let Found { turn, now, before } = found;
-        let lost = matches!(before, Before::Gone);
-        let before = match before {
-            Before::Here(secret) => Some(key(&secret)?),
-            Before::None | Before::Gone => None,
-        };
-        Ok(Self { turn, now: key(&now)?, before, lost })
+        let Found { turn, now, before, lost } = found;
+        Ok(Self { turn, now: key(&now)?, before: before.as_ref().map(key).transpose()?, lost })
     }
 
     /// The same after a change has begun.

@@ -20,6 +20,7 @@ mod cache;
 mod certified;
 mod check;
 mod domain;
+pub mod http;
 mod index;
 mod keys;
 mod log;
@@ -42,7 +43,7 @@ use parking_lot::{Mutex, RwLock};
 use ring::hmac;
 
 pub use certified::Certified;
-pub use domain::Domain;
+pub use domain::{Domain, DomainKey};
 pub use index::{Blinds, Epoch};
 pub use log::LogKey;
 pub use master::{Digits, Master, rotate};
@@ -62,9 +63,6 @@ use turn::Desk;
 
 /// How many unwrapped data keys stay in memory: about 90 MB if all places are taken.
 pub const CACHED_KEYS_MAX: usize = 1_000_000;
-/// The longest name of a domain.
-const DOMAIN_NAME_BYTES_MAX: usize = 40;
-
 /// How many subjects are shredded in one commit.
 const SHRED_AT_ONCE: usize = 256;
 /// How often shredding starts over because somebody gave the subject another key meanwhile.
@@ -143,6 +141,15 @@ pub enum Error {
     /// A domain's name cannot be the name of a file.
     #[error("a domain's name has 1 to 40 of a-z, 0-9, '-' and '_'")]
     DomainName,
+    /// There is no such domain.
+    #[error("there is no domain of this name")]
+    NoDomain,
+    /// A domain has at most two keys.
+    #[error("the key before is still there; it has to be retired first")]
+    Overlaps,
+    /// There is nothing to be retired.
+    #[error("there is no key before")]
+    NoOverlap,
     /// The key folder could not be read or written.
     #[error("{path:?}: {source}")]
     Io {
@@ -405,6 +412,14 @@ impl Vault {
         self.find_key(subject, Class::STANDARD, |key| self.cache.insert(subject, Arc::clone(key)))
     }
 
+    /// The same without keeping it at hand: for work that passes over everybody.
+    ///
+    /// # Errors
+    /// As for [`Vault::key`].
+    pub fn key_once(&self, subject: SubjectId) -> Result<Arc<DataKey>, Error> {
+        self.cache.find(subject).map_or_else(|| self.find_key(subject, Class::STANDARD, |_| {}), Ok)
+    }
+
     /// The data key of a subject for what is kept for this class.
     ///
     /// # Errors
@@ -513,23 +528,6 @@ impl Vault {
         let gone: Vec<SubjectId> = records.keys().copied().collect();
         records.into_iter().for_each(|(subject, held)| held.put(&mut batch, subject));
         self.tree.erase(&places, buried, batch, || gone.iter().for_each(|subject| self.cache.remove(*subject)))
-    }
-
-    /// The pseudonymisation domain with this name; its key is made when it is first asked for.
-    ///
-    /// # Errors
-    /// [`Error::DomainName`] if no file can be named so, and what the disk says.
-    pub fn domain(&self, name: &str) -> Result<Arc<Domain>, Error> {
-        if let Some(domain) = self.domains.read().get(name) {
-            return Ok(Arc::clone(domain));
-        }
-        let _one_at_a_time = self.making.lock();
-        if let Some(domain) = self.domains.read().get(name) {
-            return Ok(Arc::clone(domain));
-        }
-        let domain = Arc::new(self.new_domain(name)?);
-        self.domains.write().insert(name.to_owned(), Arc::clone(&domain));
-        Ok(domain)
     }
 }
 

@@ -5,6 +5,9 @@
 //! its end lets the store say so, notes the old key among those that are no more, and overwrites it. What a crash cuts off is completed
 //! at open, by fingerprints. Data from a copy follow the folder: it is ahead of them.
 
+#[cfg(test)]
+mod tests;
+
 use zeroize::Zeroizing;
 
 use super::keys::{Folder, Secret};
@@ -47,21 +50,14 @@ pub(super) struct Turn {
     stored: Vec<u8>,
 }
 
-/// The key before the present one.
-pub(super) enum Before {
-    /// There is none.
-    None,
-    /// It is still used.
-    Here(Secret),
-    /// The store counts on it, and it is no more.
-    Gone,
-}
-
 /// A key as it was found.
 pub(super) struct Found {
     pub(super) turn: Turn,
     pub(super) now: Secret,
-    pub(super) before: Before,
+    /// The key before, if it is still there.
+    pub(super) before: Option<Secret>,
+    /// The store counts on a key that is no more.
+    pub(super) lost: bool,
 }
 
 impl Turn {
@@ -110,7 +106,7 @@ impl Desk<'_> {
             };
             let bound = Bound { turn: 1, since: at, now: print(&now)?, before: None };
             let turn = self.say(Turn { record: record.to_vec(), name: name.to_owned(), bound, stored: Vec::new() })?;
-            return Ok(Found { turn, now, before: Before::None });
+            return Ok(Found { turn, now, before: None, lost: false });
         };
         let turn = Turn { record: record.to_vec(), name: name.to_owned(), bound, stored };
         self.name_files(&turn)?;
@@ -122,19 +118,15 @@ impl Desk<'_> {
             return self.follow(turn, now, kept);
         }
         let before = match (turn.bound.before, kept) {
-            (None, None) => Before::None,
-            (Some(wanted), Some(secret)) if print(&secret)? == wanted => Before::Here(secret),
-            (Some(_), _) => Before::Gone,
-            (None, Some(_)) => {
-                self.destroy(&turn)?;
-                Before::None
-            }
+            (Some(wanted), Some(secret)) if print(&secret)? == wanted => Some(secret),
+            _ => None,
         };
-        if matches!(before, Before::None) {
-            // What is half destroyed is no key any more.
-            self.folder.destroy(&files.before)?;
+        if !turn.overlaps() {
+            // What is left of an end that was cut off; half destroyed it is no key any more.
+            self.destroy(&turn)?;
         }
-        Ok(Found { turn, now, before })
+        let lost = turn.overlaps() && before.is_none();
+        Ok(Found { turn, now, before, lost })
     }
 
     /// Gives the files their names, as far as the store has heard of the next key. Doing it again changes nothing.
@@ -163,14 +155,11 @@ impl Desk<'_> {
             return Err(Error::OtherKeys { path: self.folder.path(&Files::of(&turn.name).now) });
         }
         // Of two that the store counted on, one at most is here.
-        let before = match kept {
-            Some(secret) if turn.bound.before.is_none() => Before::Here(secret),
-            Some(_) | None => Before::Gone,
-        };
+        let lost = kept.is_none() || turn.overlaps();
         let Bound { turn: number, since, now: was, .. } = turn.bound;
         let bound = Bound { turn: number + 1, since, now: print(&now)?, before: Some(was) };
         let turn = self.say(Turn { bound, ..turn })?;
-        Ok(Found { turn, now, before })
+        Ok(Found { turn, now, before: kept, lost })
     }
 
     /// Makes a next key, and lets the store know that it takes the place of the present one, which stays as the one before. Then the

@@ -59,7 +59,8 @@ fn endpoints(gateway: &Gateway) -> Vec<Endpoint> {
                 .replace("{call}", "track")
                 .replace("{duty}", "invoices")
                 .replace("{path}", "0/000")
-                .replace("{token}", "0");
+                .replace("{token}", "0")
+                .replace("{domain}", "shop");
             assert!(!filled.contains('{'), "{path}: say here what stands in it");
             let filled = if name_of(&method, path) == "GET /v1/consents" { format!("{filled}?userId=u") } else { filled };
             let name = name_of(&method, path);

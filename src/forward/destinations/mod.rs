@@ -30,7 +30,7 @@ impl Sink {
             DestinationKind::Webhook { url, allow_private, timeout_ms, .. } => {
                 let url = url.as_deref().unwrap_or_default();
                 let outlet = core.egress.outlet(url, *allow_private, Duration::from_millis(*timeout_ms))?;
-                Ok(Self::Webhook(Webhook::new(outlet, &webhook::secret(&core.vault, destination)?)))
+                Ok(Self::Webhook(Webhook::new(outlet, &core.vault, destination)))
             }
         }
     }

@@ -1,5 +1,7 @@
 //! An HTTP webhook: one event a request, signed as Standard Webhooks say, over connections that are kept.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::hmac;
@@ -27,13 +29,17 @@ pub(in crate::forward) enum Answered {
 /// Calls one URL.
 pub(in crate::forward) struct Webhook {
     outlet: Outlet,
-    secret: hmac::Key,
+    vault: Arc<Vault>,
+    domain: String,
+    id: String,
 }
 
-/// The secret that signatures are made with: derived under the key of the destination's domain, so it is not stored.
-pub(in crate::forward) fn secret(vault: &Vault, destination: &Destination) -> Result<Vec<u8>, vault::Error> {
-    let keyed = vault.domain(&destination.domain)?.keyed("webhook-secret", &destination.id);
-    Ok(URL_SAFE_NO_PAD.decode(&keyed).unwrap_or_else(|_no_base64| keyed.into_bytes()))
+/// The secrets that signatures are made with, the present one first: derived under the keys of the destination's domain, so they are
+/// not stored.
+pub(in crate::forward) fn secrets(vault: &Vault, domain: &str, id: &str) -> Result<Vec<Vec<u8>>, vault::Error> {
+    let domain = vault.domain(domain)?;
+    let secret = |keyed: String| URL_SAFE_NO_PAD.decode(&keyed).unwrap_or_else(|_no_base64| keyed.into_bytes());
+    Ok(domain.keyed_all("webhook-secret", id).map(secret).collect())
 }
 
 /// The secret as Standard Webhooks write it, to be given to the receiver.
@@ -42,8 +48,8 @@ pub(in crate::forward) fn written(secret: &[u8]) -> String {
 }
 
 impl Webhook {
-    pub(in crate::forward) fn new(outlet: Outlet, secret: &[u8]) -> Self {
-        Self { outlet, secret: hmac::Key::new(hmac::HMAC_SHA256, secret) }
+    pub(in crate::forward) fn new(outlet: Outlet, vault: &Arc<Vault>, destination: &Destination) -> Self {
+        Self { outlet, vault: Arc::clone(vault), domain: destination.domain.clone(), id: destination.id.clone() }
     }
 
     /// Sends one event.
@@ -54,9 +60,11 @@ impl Webhook {
     /// Sends a signed message. `delivery` is the same for every try of it.
     pub(in crate::forward) async fn post(&self, delivery: String, body: Vec<u8>, at: Millis) -> Answered {
         let timestamp = (at / 1000).to_string();
+        // Asked for each time: the key of the domain may have changed.
+        let Ok(secrets) = secrets(&self.vault, &self.domain, &self.id) else { return Answered::Failed("vault") };
         let headers = [
             ("content-type", String::from("application/json")),
-            ("webhook-signature", self.sign(&delivery, &timestamp, &body)),
+            ("webhook-signature", sign(&secrets, &[delivery.as_bytes(), b".", timestamp.as_bytes(), b".", &body])),
             ("webhook-timestamp", timestamp),
             ("webhook-id", delivery.clone()),
             ("idempotency-key", delivery),
@@ -66,15 +74,16 @@ impl Webhook {
             Err(failure) => Answered::Failed(failure.code()),
         }
     }
+}
 
-    /// Standard Webhooks 1.0: `v1,` and the MAC over `id.timestamp.body`.
-    fn sign(&self, id: &str, timestamp: &str, body: &[u8]) -> String {
-        let mut mac = hmac::Context::with_key(&self.secret);
-        for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
-            mac.update(part);
-        }
+/// Standard Webhooks 1.0: `v1,` and the MAC over `id.timestamp.body`; one for each secret that holds, with spaces between.
+fn sign(secrets: &[Vec<u8>], said: &[&[u8]]) -> String {
+    let one = |secret: &Vec<u8>| {
+        let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret));
+        said.iter().for_each(|part| mac.update(part));
         format!("v1,{}", STANDARD.encode(mac.sign()))
-    }
+    };
+    secrets.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
 /// What an answer means. Redirects are not followed and count as failures: the URL in the policy is the one that was agreed.
@@ -101,8 +110,6 @@ fn judge(status: u16, retry_after: Option<&str>, at: Millis) -> Answered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::egress::Egress;
-    use std::time::Duration;
 
     #[test]
     fn answers_are_told_apart() {
@@ -120,10 +127,11 @@ mod tests {
     fn the_signature_is_that_of_the_specification() {
         // The example of the specification's reference libraries.
         let secret = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let outlet = Egress::new().unwrap().outlet("http://127.0.0.1:9/", true, Duration::from_secs(1)).unwrap();
-        let webhook = Webhook::new(outlet, &secret);
-        let signature = webhook.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", br#"{"test": 2432232314}"#);
-        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let said: [&[u8]; 5] = [b"msg_p5jXN8AQM9LWM0D4loKWxJek", b".", b"1614265330", b".", br#"{"test": 2432232314}"#];
+        let expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        assert_eq!(sign(std::slice::from_ref(&secret), &said), expected);
+        let both = sign(&[b"another".to_vec(), secret.clone()], &said);
+        assert_eq!(both.split(' ').map(|one| one == expected).collect::<Vec<_>>(), [false, true]);
         assert_eq!(written(&secret), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     }
 }

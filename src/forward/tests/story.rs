@@ -28,7 +28,7 @@ async fn an_allowed_event_reaches_every_destination_in_its_form() {
     assert!(call.body["customerId"].as_str().unwrap().starts_with("cus_"));
     assert!(!call.body.to_string().contains("erika"));
     let destination = webhook("hook", &server.url);
-    let secret = house.forwarder.webhook_secret(&destination).unwrap();
+    let secret = house.forwarder.webhook_secrets(&destination).unwrap().remove(0);
     let key = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, secret.strip_prefix("whsec_").unwrap()).unwrap();
     let mut signed = format!("{}.{}.", call.headers["webhook-id"], call.headers["webhook-timestamp"]).into_bytes();
     signed.extend_from_slice(&call.raw);
