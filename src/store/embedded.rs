@@ -206,7 +206,10 @@ impl Engine for Embedded {
     }
 
     fn size_on_disk(&self) -> u64 {
-        self.keys.size_on_disk() + self.logs.read().values().map(|log| log.bytes()).sum::<u64>() + self.journal.lock().length()
+        // One lock after the other: a checkpoint, which holds the journal, may want to add a log.
+        let journal = self.journal.lock().length();
+        let logs: u64 = self.logs.read().values().map(|log| log.bytes()).sum();
+        self.keys.size_on_disk() + logs + journal
     }
 }
 
