@@ -43,6 +43,13 @@ fn websites(cfg: &mut ServiceConfig) {
             .route(method(Method::OPTIONS).to(intake::http::cors::preflight))
             .default_service(to(error::wrong_method))
             .wrap(from_fn(intake::http::cors::mirror)),
+    )
+    .service(
+        resource("/v1/consents/{receipt}/receipt")
+            .route(get().to(consent::http::receipt::receipt))
+            .route(method(Method::OPTIONS).to(intake::http::cors::preflight))
+            .default_service(to(error::wrong_method))
+            .wrap(from_fn(intake::http::cors::mirror)),
     );
 }
 

@@ -11,6 +11,7 @@ pub mod key;
 pub mod keys;
 pub mod ledger;
 pub mod policy;
+pub mod receipt;
 pub mod requests;
 pub mod retention;
 pub mod serve;
@@ -56,6 +57,8 @@ enum Command {
     Certificate(certificate::Args),
     /// Shows, copies and checks the transparency log
     Ledger(ledger::Args),
+    /// Checks receipts of decisions
+    Receipt(receipt::Args),
     /// Looks after the store
     Store(store::Args),
 }
@@ -80,6 +83,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Some(Command::Retention(args)) => retention::run(&args),
         Some(Command::Certificate(args)) => certificate::run(&args),
         Some(Command::Ledger(args)) => ledger::run(&args),
+        Some(Command::Receipt(args)) => receipt::run(&args),
         Some(Command::Store(args)) => store::run(&args),
     }
 }

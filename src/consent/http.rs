@@ -1,5 +1,7 @@
 //! `POST /v1/consents` records decisions; `GET /v1/consents` shows a visitor what stands for their own device.
 
+pub mod receipt;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use validator::Validate;
 
-use super::{Decision, Error, Method, NoticeShown, Order, State};
+use super::{Error, Method, NoticeShown, Order, Recorded, State};
 use crate::app::App;
 use crate::auth::{self, Scope};
 use crate::clock::{Millis, rfc3339};
@@ -75,6 +77,9 @@ pub struct ConsentsAnswer {
     /// The notice that the decision was bound to.
     #[serde(skip_serializing_if = "Option::is_none")]
     notice: Option<NoticeShown>,
+    /// Where the receipt of this decision is: `GET /v1/consents/{receipt}/receipt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<String>,
     /// The policy in force.
     policy_version: String,
 }
@@ -103,7 +108,7 @@ pub async fn record(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
     })
     .await;
     let recorded = recorded.map_err(|_gone| Problem::new(Code::Unavailable))?.map_err(problem)?;
-    Ok(HttpResponse::Created().json(answer_of(&recorded.decision, &policy)))
+    Ok(HttpResponse::Created().json(answer_of(&recorded, &policy)))
 }
 
 /// Shows what stands for a device, to the visitor who has it; for other identifiers to systems with a secret key. Unknown
@@ -144,7 +149,8 @@ pub async fn show(
     let now = app.clock.now();
     let stands = app.consents.stands(&stated).map_err(problem)?;
     let decisions = asked(&policy).map(|p| (p.id.clone(), stand(stands.get(&p.id).copied(), now))).collect();
-    let answer = ConsentsAnswer { recorded: false, decisions, notice: None, policy_version: policy.version.clone() };
+    let answer =
+        ConsentsAnswer { recorded: false, decisions, notice: None, receipt: None, policy_version: policy.version.clone() };
     Ok(HttpResponse::Ok().json(answer))
 }
 
@@ -164,7 +170,8 @@ fn stand(known: Option<(State, Millis, Option<Millis>)>, now: Millis) -> Stand {
     Stand { state, at: Some(rfc3339(at)), expires_at: expires.map(rfc3339) }
 }
 
-fn answer_of(decision: &Decision, policy: &Policy) -> ConsentsAnswer {
+fn answer_of(recorded: &Recorded, policy: &Policy) -> ConsentsAnswer {
+    let decision = &recorded.decision;
     let one = |(purpose, state): (&String, &State)| {
         let expires = decision.expires.get(purpose).copied();
         (purpose.clone(), stand(Some((*state, decision.at, expires)), decision.at))
@@ -173,6 +180,7 @@ fn answer_of(decision: &Decision, policy: &Policy) -> ConsentsAnswer {
         recorded: true,
         decisions: decision.states.iter().map(one).collect(),
         notice: decision.notice.clone(),
+        receipt: Some(recorded.receipt.to_string()),
         policy_version: policy.version.clone(),
     }
 }

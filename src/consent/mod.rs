@@ -7,6 +7,7 @@
 
 pub mod http;
 mod leave;
+mod receipt;
 mod record;
 mod standing;
 mod statement;
@@ -22,11 +23,12 @@ use parking_lot::{Mutex, RwLock};
 use crate::clock::{Chance, DAY_MS, Millis};
 use crate::id::{NodeId, SubjectId};
 use crate::identity::{self, Admission, Directory, Identifier, NodeRef, Resolved, SubjectRef};
-use crate::ledger;
+use crate::ledger::{self, SALT_BYTES};
 use crate::policy::{LegalBasis, Policy};
 use crate::store::{self, Batch, Store, Stream};
 use crate::vault::{self, DataKey, Sealed, Vault};
 pub use leave::Memorable;
+pub use receipt::{Doubt, Handle, RECEIPT, Receipt, Stated};
 use record::{DECISIONS, DecisionKey, STANDING, Stand, StandingRecord, SubjectKey, aad};
 pub use record::{Decision, Method, NoticeShown, State};
 use standing::Memory;
@@ -127,6 +129,8 @@ pub struct Order {
 pub struct Recorded {
     /// The decision.
     pub decision: Decision,
+    /// Where its receipt is fetched: that of whoever has the strongest of the stated identifiers.
+    pub receipt: Handle,
 }
 
 impl Recorded {
@@ -267,10 +271,11 @@ impl Consents {
         let context = Admission { vault: &self.vault, policy: &order.policy, chance: &self.chance, at: order.at };
         let plan = self.directory.admit(&order.identifiers, &context, &mut batch)?;
         let mut owners: Vec<SubjectId> = plan.owners().to_vec();
+        let strongest = owners.first().copied().ok_or(Error::Nobody)?;
         let by_owner: Vec<(SubjectId, NodeId)> = owners.iter().copied().zip(plan.names().iter().copied()).collect();
         owners.sort_unstable();
         owners.dedup();
-        let mut folded = Vec::with_capacity(owners.len());
+        let mut folded: Vec<(SubjectId, StandingRecord)> = Vec::with_capacity(owners.len());
         let mut recorded = decided.clone();
         for owner in owners {
             let own: Vec<NodeId> = by_owner.iter().filter(|(o, _)| *o == owner).map(|(_, name)| *name).collect();
@@ -288,11 +293,13 @@ impl Consents {
         if let Some((stream, entry)) = &order.mark {
             batch.append(*stream, entry);
         }
+        let number = folded.iter().find(|(owner, _)| *owner == strongest).map_or(0, |(_, record)| record.decisions - 1);
+        let receipt = Handle::of(&self.vault, DecisionKey { subject: strongest, number })?;
         self.store.commit(batch).await?;
         self.directory.learn(&plan);
         plan.keys().iter().for_each(|(subject, key)| self.vault.learn(*subject, key));
         self.learn(&folded, &order.policy);
-        Ok(Recorded { decision: recorded })
+        Ok(Recorded { decision: recorded, receipt })
     }
 
     /// Adds a decision to what stands for one owner, and puts both into the batch. Whoever else decides for the same

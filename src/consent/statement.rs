@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Decision, DecisionKey, Method, NoticeShown, State, aad};
-use super::{Error, SubjectId};
+use super::{Error, SALT_BYTES, SubjectId};
 use crate::clock::rfc3339;
-use crate::ledger::{Commitment, SALT_BYTES};
+use crate::ledger::Commitment;
 use crate::vault::{DataKey, Error as VaultError};
 
 /// What kind of record the leaves of decisions commit to.

@@ -16,6 +16,7 @@
 
 mod commitment;
 mod edge;
+mod evidence;
 mod files;
 pub mod http;
 mod note;
@@ -34,6 +35,7 @@ use tlog_tiles::{Hash, prove_record, prove_tree, record_hash, tree_hash};
 
 pub use commitment::{Commitment, SALT_BYTES};
 use edge::{Edge, Grown};
+pub use evidence::Evidence;
 use files::{Files, Prefix};
 pub use note::{Doubt, Head, verify_note, verify_record};
 use record::{Find, Leaf, STATE, State};

@@ -117,8 +117,9 @@ fn answer(rendered: Result<String, askama::Error>) -> Result<HttpResponse, Probl
     })
 }
 
-/// A page as an answer.
-pub(super) fn html(text: String) -> HttpResponse {
+/// The answer that carries a page.
+#[must_use]
+pub fn html(text: String) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CONTENT_SECURITY_POLICY, PAGE_CSP.as_str()))

@@ -52,6 +52,7 @@ fn endpoints(gateway: &Gateway) -> Vec<Endpoint> {
             let scopes = find("secret_key").map(|scopes| serde_json::from_value::<Vec<String>>(scopes).unwrap());
             let method = method.to_uppercase();
             let filled = path.replace("{id}", "req_00000000000000000000000000000000").replace("{step}", "approve");
+            let filled = filled.replace("{receipt}", "rcp_00");
             let filled =
                 filled.replace("{customer_id}", "cus_00000000000000000000000000000000").replace("{destination}", "partner");
             let filled = filled

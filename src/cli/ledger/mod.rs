@@ -85,7 +85,8 @@ fn read(path: &Path) -> anyhow::Result<(String, String)> {
     Ok((path.display().to_string(), text))
 }
 
-fn read_key(key: &str) -> anyhow::Result<String> {
+/// The log's key: a file or the key itself.
+pub(super) fn read_key(key: &str) -> anyhow::Result<String> {
     if key.matches('+').count() == 2 { Ok(key.to_owned()) } else { Ok(read(Path::new(key))?.1) }
 }
 

@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 
 use crate::harness::Gateway;
-use crate::harness::people::Person;
+use crate::harness::people::{Person, basic};
 
 /// How many entries the newest signed head has.
 fn size(gateway: &Gateway) -> u64 {
@@ -169,7 +169,7 @@ fn decide(address: std::net::SocketAddr, person: &Person, n: usize) -> Option<u1
     let mut stream = std::net::TcpStream::connect(address).ok()?;
     let head = format!(
         "POST /v1/consents HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {}\r\nContent-Length: {}\r\n\r\n",
-        crate::harness::people::basic("wk_web"),
+        basic("wk_web"),
         body.len()
     );
     stream.write_all(head.as_bytes()).ok()?;
@@ -234,4 +234,115 @@ fn proofs_and_tiles_are_for_everybody_and_refuse_what_is_not_there() {
         gateway.get("/ledger/tile/entries/000.p/1", "").header("cache-control"),
         Some("public, max-age=31536000, immutable")
     );
+}
+
+/// Fetches a receipt as the website does.
+fn receipt(gateway: &Gateway, handle: &str, query: &str) -> crate::harness::Answer {
+    gateway.get(&format!("/v1/consents/{handle}/receipt{query}"), &basic("wk_web"))
+}
+
+#[test]
+fn a_receipt_is_checked_offline_and_every_change_shows() {
+    let gateway = Gateway::start();
+    let person = Person::new("erika");
+    let answer = person.decides(&gateway, &[("analytics", "granted"), ("personalization", "denied")]);
+    let handle = answer.json()["receipt"].as_str().unwrap().to_owned();
+    assert!(!handle.contains(&person.device));
+    let signed = receipt(&gateway, &handle, "");
+    assert_eq!((signed.status, signed.header("content-type")), (200, Some("application/jose")));
+    for path in ["/.well-known/jwks.json", "/ledger/key"] {
+        std::fs::write(gateway.path(path.rsplit('/').next().unwrap()), gateway.get(path, "").text).unwrap();
+    }
+    let check = |text: &str, more: &[&str]| {
+        std::fs::write(gateway.path("receipt.jws"), text).unwrap();
+        gateway.command(&[&["receipt", "verify", "receipt.jws"], more].concat())
+    };
+    let checked = check(&signed.text, &["--log-key", "key"]);
+    holds(&checked);
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(said.contains("analytics: granted, until 20") && said.contains("personalization: denied"), "{said}");
+    let claims = decoded(&signed.text);
+    let notice = &answer.json()["notice"];
+    assert_eq!(claims["statement"]["notice"], *notice);
+    assert_eq!(
+        claims["receipt"]["dpv:hasRecordOfActivity"]["dpv:hasNotice"]["spdx:checksum"]["spdx:checksumValue"],
+        notice["hash"]
+    );
+    assert_eq!(claims["receipt"]["dpv:hasRecordOfActivity"]["dpv:hasProcess"].as_array().unwrap().len(), 2);
+    // Nobody else's log, and no other text.
+    let other = Gateway::start();
+    complaint(&check(&signed.text, &["--log-key", other.get("/ledger/key", "").text.trim()]));
+    for at in (0..signed.text.len()).step_by(signed.text.len() / 40) {
+        let mut forged = signed.text.clone().into_bytes();
+        forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+        complaint(&check(&String::from_utf8(forged).unwrap(), &["--log-key", "key"]));
+    }
+    // The same receipt as a page, in both languages.
+    for (language, word) in [("de", "Ihre Entscheidung"), ("en", "Your decision")] {
+        let page = receipt(&gateway, &handle, &format!("?format=html&language={language}"));
+        assert_eq!(page.status, 200, "{}", page.text);
+        assert!(page.text.contains(word) && page.text.contains(notice["hash"].as_str().unwrap()));
+        assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
+        assert!(!page.text.contains("http://") && !page.text.contains("https://") && !page.text.contains("<script"));
+    }
+    assert_eq!(receipt(&gateway, &handle, "?format=pdf").field(), "format");
+    assert_eq!(receipt(&gateway, &handle, "?format=html&language=fr").field(), "language");
+}
+
+/// What the company signs proves nothing that is not in the ledger: a receipt over another decision with a proof of this one is refused.
+#[test]
+fn a_signature_alone_is_not_enough() {
+    use pforte::clock::Chance;
+    use pforte::consent::{RECEIPT, Receipt};
+    let mut gateway = Gateway::start();
+    let person = Person::new("erika");
+    let handle = person.decides(&gateway, &[("analytics", "denied")]).json()["receipt"].as_str().unwrap().to_owned();
+    let signed = receipt(&gateway, &handle, "").text;
+    std::fs::write(gateway.path("jwks.json"), gateway.get("/.well-known/jwks.json", "").text).unwrap();
+    gateway.stop();
+    let mut forged: Receipt = serde_json::from_value(decoded(&signed)).unwrap();
+    forged.statement.decisions.insert(String::from("analytics"), pforte::consent::State::Granted);
+    let store = pforte::store::Store::open(&gateway.path("data"), &pforte::store::Options::default()).unwrap();
+    let vault = pforte::vault::Vault::open(&gateway.path("keys"), &store, &Chance::system()).unwrap();
+    std::fs::write(gateway.path("forged.jws"), vault.signer().sign(RECEIPT, &forged).unwrap()).unwrap();
+    drop(vault);
+    store.close().unwrap();
+    drop(store);
+    let found = complaint(&gateway.command(&["receipt", "verify", "forged.jws"]));
+    assert!(found.contains("does not commit to this statement"), "{found}");
+}
+
+#[test]
+fn a_receipt_needs_its_handle_and_ends_with_an_erasure() {
+    let gateway = Gateway::start();
+    let person = Person::new("erika");
+    let handle = person.decides(&gateway, &[("analytics", "granted")]).json()["receipt"].as_str().unwrap().to_owned();
+    let claims = decoded(&receipt(&gateway, &handle, "").text);
+    let (entry, index) = (claims["jti"].as_str().unwrap().to_owned(), claims["ledger"]["index"].clone());
+    assert_eq!(gateway.get(&format!("/v1/ledger/proof?commitment={entry}"), "").json()["index"], index);
+    assert_eq!(gateway.get(&format!("/v1/consents/{handle}/receipt"), "").status, 401);
+    let mut guessed = handle.clone();
+    guessed.replace_range(10..11, if handle.as_bytes()[10] == b'0' { "1" } else { "0" });
+    let unknown = receipt(&gateway, &guessed, "");
+    assert_eq!(unknown.status, 404);
+    let bearer = format!("Bearer {}", gateway.operator());
+    let asked = |path: &str, body: &Value| gateway.post(path, &bearer, body.to_string().as_bytes());
+    let filed = asked("/v1/requests", &json!({"kind": "erasure", "identifiers": {"device": person.device}, "identified": true}));
+    let id = filed.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(asked(&format!("/v1/requests/{id}/approve"), &json!({})).status, 200);
+    let path = format!("/v1/requests/{id}");
+    gateway.wait_for("the erasure to be done", || (gateway.get(&path, &bearer).json()["state"] == "done").then_some(()));
+    let gone = receipt(&gateway, &handle, "");
+    assert_eq!((gone.status, gone.code()), (404, unknown.code()), "erased and unknown are the same");
+    // The entry is still there. Without the salt nobody can tell what it was.
+    let proof = gateway.get(&format!("/v1/ledger/proof?commitment={entry}"), "").json();
+    assert_eq!(proof["index"], index);
+    gateway.assert_nowhere(claims["salt"].as_str().unwrap());
+}
+
+/// What a signed statement says, unchecked.
+fn decoded(signed: &str) -> Value {
+    use base64::Engine as _;
+    let body = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(signed.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&body).unwrap()
 }
