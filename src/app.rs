@@ -191,6 +191,7 @@ impl App {
             ("profile_events", "Events in the embedded profile store", count(self.profiles.events())),
             ("requests_open", "Requests of people that are not over", requests),
             ("requests_late", "Requests of people whose deadline has passed", late),
+            ("suppressed", "Identifiers that sources which take data over do not bring back", count(self.directory.suppressed())),
             (
                 "retention_seconds",
                 "When what is over was last looked for, in seconds since 1970",

@@ -18,6 +18,7 @@ fn source(origins: &[&str]) -> Source {
         notice: None,
         rate_per_s: 0,
         callback_origins: Vec::new(),
+        heeds_suppression: false,
     }
 }
 
@@ -25,6 +26,7 @@ fn policy() -> Policy {
     Policy {
         duties: Vec::new(),
         proof_years: 3,
+        suppression_days: 365,
         version: String::new(),
         controller: Controller::default(),
         purposes: Vec::new(),

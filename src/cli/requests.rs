@@ -36,6 +36,9 @@ enum Command {
         /// It is clear that the person asks whose these are
         #[arg(long)]
         identified: bool,
+        /// With an erasure: they ask not to be brought back by imports; needs a note of what they said
+        #[arg(long, requires = "note")]
+        suppress: bool,
         /// What there is to say about it
         #[arg(long)]
         note: Option<String>,
@@ -173,9 +176,12 @@ struct One {
 /// When no gateway answers, or it refuses.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
-        Command::File { kind, identifiers, purposes, corrections, traits, identified, note, remote } => {
+        Command::File { kind, identifiers, purposes, corrections, traits, identified, suppress, note, remote } => {
             let mut body = json!({"kind": kind, "identifiers": named(identifiers)?, "identified": identified});
             wrong(&mut body, corrections, traits)?;
+            if let (true, Some(body)) = (*suppress, body.as_object_mut()) {
+                body.insert(String::from("suppress"), Value::Bool(true));
+            }
             if let (Some(note), Some(body)) = (note, body.as_object_mut()) {
                 body.insert(String::from("note"), Value::from(note.as_str()));
             }

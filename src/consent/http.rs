@@ -380,6 +380,7 @@ fn problem(error: Error) -> Problem {
         }
         Error::NoNotice => Problem::field(Code::UnknownNotice, "notice"),
         Error::Nobody => Problem::field(Code::MissingField, "anonymousId"),
+        Error::Suppressed => Problem::field(Code::NotAllowed, "identifiers").detail(error.to_string()),
         Error::Identity(_) | Error::Store(_) | Error::Vault(_) | Error::Form(_) | Error::Drift => {
             tracing::error!(%error, "a decision could not be recorded");
             Problem::new(Code::Unavailable).retry_after(5)

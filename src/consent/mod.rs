@@ -59,6 +59,9 @@ pub enum Error {
     /// No identifier was stated.
     #[error("nobody is named")]
     Nobody,
+    /// The person asked not to be brought back by a source that takes data over.
+    #[error("they asked not to be brought back by a source that takes data over")]
+    Suppressed,
     /// Identifiers could not be resolved.
     #[error(transparent)]
     Identity(#[from] identity::Error),
@@ -86,6 +89,7 @@ impl Error {
             Self::NotAsked { .. }
             | Self::NoNotice
             | Self::Nobody
+            | Self::Suppressed
             | Self::Store(_)
             | Self::Vault(_)
             | Self::Form(_)
@@ -267,6 +271,10 @@ impl Consents {
     }
 
     async fn try_record(&self, order: &Order, decided: &Decision) -> Result<Recorded, Error> {
+        let heeds = order.policy.sources.get(order.source).is_some_and(|source| source.heeds_suppression);
+        if heeds && self.directory.is_suppressed(&order.identifiers, order.at) {
+            return Err(Error::Suppressed);
+        }
         let mut batch = Batch::default();
         let context = Admission { vault: &self.vault, policy: &order.policy, chance: &self.chance, at: order.at };
         let plan = self.directory.admit(&order.identifiers, &context, &mut batch)?;
@@ -295,7 +303,11 @@ impl Consents {
         }
         let number = folded.iter().find(|(owner, _)| *owner == strongest).map_or(0, |(_, record)| record.decisions - 1);
         let receipt = Handle::of(&self.vault, DecisionKey { subject: strongest, number })?;
+        // Whoever agrees to something is here by their own will.
+        let agrees = order.method != Method::Import && order.decisions.iter().any(|(_, granted)| *granted);
+        let unlisted = if agrees { self.directory.unlist(&order.identifiers, &mut batch) } else { Vec::new() };
         self.store.commit(batch).await?;
+        self.directory.unlisted(&unlisted);
         self.directory.learn(&plan);
         plan.keys().iter().for_each(|(subject, key)| self.vault.learn(*subject, key));
         self.learn(&folded, &order.policy);

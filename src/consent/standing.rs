@@ -22,13 +22,19 @@ pub struct Standing {
     /// The processing is restricted for an owner, or for somebody that a stated identifier is linked to (Art. 18): nothing may be
     /// done but to store.
     pub restricted: bool,
+    /// The event comes from a source that takes data over, and somebody it is about asked not to be brought back.
+    pub suppressed: bool,
 }
 
 impl Standing {
     /// What may be done now on the ground of consent.
     #[must_use]
     pub const fn allowed(&self) -> Purposes {
-        if self.restricted { Purposes::NONE } else { self.granted.without(self.denied).without(self.denied_by_link) }
+        if self.restricted || self.suppressed {
+            Purposes::NONE
+        } else {
+            self.granted.without(self.denied).without(self.denied_by_link)
+        }
     }
 }
 

@@ -53,6 +53,7 @@ pub(super) fn policy() -> Policy {
     Policy {
         duties: Vec::new(),
         proof_years: 3,
+        suppression_days: 365,
         version: String::new(),
         controller: Controller::default(),
         purposes: vec![

@@ -48,7 +48,7 @@ pub struct Withheld {
 /// with another legal basis unless they were objected to. While the processing is restricted (Art. 18), none.
 #[must_use]
 pub fn allowed(policy: &Policy, standing: &Standing, narrowing: &Narrowing) -> Purposes {
-    if standing.restricted {
+    if standing.restricted || standing.suppressed {
         return Purposes::NONE;
     }
     let denied = standing.denied.or(standing.denied_by_link);
@@ -164,6 +164,9 @@ fn why(policy: &Policy, question: &Question<'_>, missing: Purposes) -> Withheld 
     let standing = question.standing;
     if standing.restricted {
         return Withheld { reason: Reason::Restricted, purposes: missing };
+    }
+    if standing.suppressed {
+        return Withheld { reason: Reason::Suppressed, purposes: missing };
     }
     let consent = missing.without(policy.without_consent);
     let granted = consent.and(standing.granted).without(standing.denied).without(standing.denied_by_link);

@@ -15,6 +15,8 @@ pub enum Reason {
     Objected,
     /// The processing of the person's data is restricted (Art. 18).
     Restricted,
+    /// The person asked not to be brought back by sources that take data over.
+    Suppressed,
     /// A grant was too old.
     Expired,
     /// The event's own consent object allows less than what was granted.
@@ -33,12 +35,13 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoDecision,
         Self::Denied,
         Self::DeniedByLink,
         Self::Objected,
         Self::Restricted,
+        Self::Suppressed,
         Self::Expired,
         Self::NarrowedByEvent,
         Self::ConsentObjectMalformed,
@@ -57,6 +60,7 @@ impl Reason {
             Self::DeniedByLink => "denied_by_link",
             Self::Objected => "objected",
             Self::Restricted => "restricted",
+            Self::Suppressed => "suppressed",
             Self::Expired => "expired",
             Self::NarrowedByEvent => "narrowed_by_event",
             Self::ConsentObjectMalformed => "consent_object_malformed",
@@ -83,6 +87,7 @@ impl Reason {
             ),
             Self::Objected => format!("Sie haben {purposes} widersprochen, {stays}"),
             Self::Restricted => format!("Die Verarbeitung Ihrer Daten ist eingeschränkt, {stays}"),
+            Self::Suppressed => format!("Sie haben gebeten, nicht wieder aus anderen Quellen übernommen zu werden, {stays}"),
             Self::Expired => format!("Ihre Zustimmung zu {purposes} ist abgelaufen, {stays}"),
             Self::NarrowedByEvent => {
                 format!("Die Website oder App hat für dieses Ereignis keine Zustimmung zu {purposes} mitgegeben, {stays}")
@@ -111,6 +116,7 @@ impl Reason {
             }
             Self::Objected => format!("You have objected to {purposes}, {stays}"),
             Self::Restricted => format!("The processing of your data is restricted, {stays}"),
+            Self::Suppressed => format!("You have asked not to be taken over from other sources again, {stays}"),
             Self::Expired => format!("Your consent to {purposes} has expired, {stays}"),
             Self::NarrowedByEvent => {
                 format!("The website or app sent no consent to {purposes} along with this event, {stays}")

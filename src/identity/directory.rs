@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::memory::Memory;
 use super::record::{Entry, INDEX, LINKS, Link, VALUES, value_aad};
+use super::suppress::List;
 use super::{Error, Identifier, Known, NodeRef, Plan, Resolved, SubjectRef};
 use crate::clock::Chance;
 use crate::id::{NodeId, SubjectId};
@@ -39,6 +40,8 @@ pub(super) fn tag(id: &str) -> u32 {
 pub struct Directory {
     pub(super) vault: Arc<Vault>,
     pub(super) memory: RwLock<Memory>,
+    /// Who is not to be brought back.
+    pub(super) list: List,
     /// Another epoch of the index key has begun.
     pub(super) wake: Notify,
 }
@@ -50,7 +53,12 @@ impl Directory {
     /// When it cannot be read.
     pub fn open(store: &Store, vault: &Arc<Vault>) -> Result<Self, Error> {
         let epoch = vault.epoch();
-        let directory = Self { vault: Arc::clone(vault), memory: RwLock::new(Memory::of(epoch.number)), wake: Notify::default() };
+        let directory = Self {
+            vault: Arc::clone(vault),
+            memory: RwLock::new(Memory::of(epoch.number)),
+            list: List::open(store, vault)?,
+            wake: Notify::default(),
+        };
         if epoch.lost {
             tracing::warn!("these data are from before a change of the index key: all identifiers are moved to the present one");
             directory.move_all(store, &Chance::system())?;

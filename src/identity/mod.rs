@@ -14,6 +14,7 @@ mod normalise;
 mod record;
 mod rectify;
 mod reindex;
+mod suppress;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub use directory::{Directory, Figures};
 pub use extract::{extract, parse};
 pub use normalise::{Refusal, VALUE_CHARS_MAX};
+pub use record::Suppressed;
 pub use rectify::{Corrected, Correction, Hindrance};
 pub use reindex::Progress;
 

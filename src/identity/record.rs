@@ -1,5 +1,6 @@
 //! What is stored of identifiers: by what they are found and who owns which, who was stated with whom, and the values, sealed.
 
+use crate::clock::Millis;
 use crate::id::{Blind, NodeId, SubjectId};
 use crate::store::{Key, Record, Table};
 use crate::vault::{Blinds, Sealed};
@@ -128,4 +129,42 @@ impl Key for ValueKey {
 /// The associated data that binds a sealed value to its place.
 pub(super) fn value_aad(key: &ValueKey) -> Vec<u8> {
     [b"identifier".as_slice(), &key.subject.0, &key.name.0].concat()
+}
+
+/// Identifiers of people who are not to be brought back.
+pub(super) const SUPPRESSED: Table<Suppressed, LastAt> = Table::new(b's', "suppressed identifiers");
+
+/// An identifier on the list, as its digest under the key of the year in which it was put there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Suppressed {
+    pub(super) year: i16,
+    pub(super) digest: [u8; 16],
+}
+
+impl Key for Suppressed {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.year.to_be_bytes());
+        out.extend_from_slice(&self.digest);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (year, digest) = bytes.split_first_chunk::<2>()?;
+        Some(Self { year: i16::from_be_bytes(*year), digest: digest.try_into().ok()? })
+    }
+}
+
+/// Until when it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LastAt(pub(super) Millis);
+
+impl Record for LastAt {
+    const VERSION: u8 = 1;
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.to_be_bytes());
+    }
+
+    fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
+        (version == Self::VERSION).then_some(Self(Millis::from_be_bytes(bytes.try_into().ok()?)))
+    }
 }

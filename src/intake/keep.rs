@@ -164,7 +164,7 @@ impl Intake {
             return Ok(Step::CommitFirst);
         }
         let resolved = self.directory.resolve(&stated.identifiers);
-        let standing = self.consents.standing(&resolved, received_at);
+        let standing = self.standing(policy, sender.source, (&stated.identifiers, &resolved), received_at);
         let verdicts = self.verdicts(sender, event, &stated, &standing);
         let destinations: Vec<u32> = verdicts
             .iter()
@@ -175,7 +175,9 @@ impl Intake {
         if destinations.is_empty() {
             attempt.count(sender, &verdicts);
             attempt.withheld += 1;
-            if let Some(plan) = self.directory.admit_links_only(&stated.identifiers, policy, &mut attempt.batch) {
+            // Whoever is not to be brought back is not even linked.
+            let known: &[_] = if standing.suppressed { &[] } else { &stated.identifiers };
+            if let Some(plan) = self.directory.admit_links_only(known, policy, &mut attempt.batch) {
                 attempt.plans.push(plan);
                 attempt.writes = true;
             }

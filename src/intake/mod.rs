@@ -17,14 +17,14 @@ use dedupe::{Claim, Dedupe};
 use keep::Sender;
 
 use crate::clock::{Chance, Clock, Millis};
-use crate::consent::{self, Consents, Method, Order};
+use crate::consent::{self, Consents, Method, Order, Standing};
 use crate::error::{Code, Problem};
 use crate::events::Event;
 use crate::events::consent_object;
 use crate::events::parse::Rejected;
 use crate::gate::explain::Asked;
 use crate::gate::{self, Explanation, Question};
-use crate::identity::{self, Directory};
+use crate::identity::{self, Directory, Identifier, Resolved};
 use crate::policy::Policy;
 use crate::store::{self, Store};
 use crate::vault::{self, Vault};
@@ -256,9 +256,18 @@ impl Intake {
         });
         match task.await {
             Ok(Ok(recorded)) => Ok(Ok(recorded.withdraws())),
+            Ok(Err(consent::Error::Suppressed)) => Ok(Ok(false)),
             Ok(Err(error)) => Err(error.into()),
             Err(_ended) => Err(store::Error::Closed.into()),
         }
+    }
+
+    /// What holds for an event of a source. Whoever asked for it is not brought back by one that takes data over.
+    fn standing(&self, policy: &Policy, source: usize, (stated, resolved): (&[Identifier], &Resolved), at: Millis) -> Standing {
+        let mut standing = self.consents.standing(resolved, at);
+        let heeds = policy.sources.get(source).is_some_and(|source| source.heeds_suppression);
+        standing.suppressed = heeds && self.directory.is_suppressed(stated, at);
+        standing
     }
 
     /// Says where an event would go and why, without keeping anything.
@@ -266,7 +275,7 @@ impl Intake {
     pub fn explain(&self, policy: &Policy, (source, event): (usize, &Event<'_>), language: &str, at: Millis) -> Explanation {
         let stated = identity::extract(event, policy, &self.vault);
         let resolved = self.directory.resolve(&stated.identifiers);
-        let standing = self.consents.standing(&resolved, at);
+        let standing = self.standing(policy, source, (&stated.identifiers, &resolved), at);
         let customer = self.consents.customer(&resolved, policy, at);
         let narrowing = consent_object::narrowing(event, policy);
         let question = Question {

@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::erasure;
 use super::model::{
     Destination, DestinationKind, IdentifierForm, IdentifierType, LegalBasis, Notice, NoticeText, Policy, Purpose, Purposes,
-    Route, Source, Texts,
+    Route, Source, SourceKind, Texts,
 };
 use super::raw::{Raw, RawDestination, RawForm, RawFormName, RawKind, RawPurpose, RawRoute};
 
@@ -35,6 +35,7 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
             notice: s.notice.as_ref().map(|n| n.as_ref().clone()),
             rate_per_s: *s.rate_per_s.as_ref(),
             callback_origins: s.callback_origins.iter().map(|o| o.as_ref().clone()).collect(),
+            heeds_suppression: s.heeds_suppression.as_ref().map_or(s.kind == SourceKind::Import, |heeds| *heeds.as_ref()),
         })
         .collect();
     let destinations: Vec<Destination> =
@@ -51,6 +52,7 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
         notices: notices(raw, &purposes),
         duties: raw.purposes.value.duty.iter().map(super::duty::compile).collect(),
         proof_years: *raw.purposes.value.proof_years.as_ref(),
+        suppression_days: *raw.purposes.value.suppression_days.as_ref(),
         purposes,
         sources,
         destinations,

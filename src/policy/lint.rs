@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::duty;
 use super::erasure;
 use super::finding::Findings;
-use super::model::{LegalBasis, PURPOSES_MAX, REQUEST_KINDS, Texts};
+use super::model::{LegalBasis, PURPOSES_MAX, REQUEST_KINDS, SourceKind, Texts};
 use super::raw::{Parsed, PurposesFile, Raw, RawDestination, RawForm, RawKind, Text};
 
 const TYPES: &[&str] = &["track", "identify", "page", "screen", "group", "alias"];
@@ -243,6 +243,14 @@ fn sources(raw: &Raw, findings: &mut Findings) {
         }
         if let Some(notice) = &source.notice {
             known(from, notice, "notice", &notices, findings);
+        }
+        let heeds = source.heeds_suppression.as_ref().map_or(source.kind == SourceKind::Import, |heeds| *heeds.as_ref());
+        if heeds && source.records_decisions {
+            let words = (
+                "with its public key anybody could find out who asked not to be brought back",
+                "remove records_decisions; a secret key with the scope consents:write records decisions",
+            );
+            findings.error(from, source.id.span(), "suppression", words);
         }
         if *source.rate_per_s.as_ref() == 0 {
             findings.error(

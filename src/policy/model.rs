@@ -195,6 +195,8 @@ pub struct Source {
     pub rate_per_s: u32,
     /// Where it may be called back about requests of people that it has sent.
     pub callback_origins: Vec<String>,
+    /// Whether it takes data over, and so must not bring back who asked not to be.
+    pub heeds_suppression: bool,
 }
 
 /// What a destination is technically.
@@ -356,6 +358,8 @@ pub struct Policy {
     pub duties: Vec<Duty>,
     /// For how many years a consent can be proven after it has ended, counted from the end of the calendar year.
     pub proof_years: u16,
+    /// For how many days nobody is brought back by sources that take data over, who asked for that.
+    pub suppression_days: u32,
     /// Purposes that need no decision, because another legal basis carries them (not consent).
     pub without_consent: Purposes,
     /// Purposes under legitimate interest: allowed until objected to.

@@ -24,9 +24,16 @@ pub(super) struct PurposesFile {
     /// For how many years after its end a consent can still be proven.
     #[serde(default = "proof")]
     pub(super) proof_years: Spanned<u16>,
+    /// For how many days nobody is brought back who asked for that.
+    #[serde(default = "suppression")]
+    pub(super) suppression_days: Spanned<u32>,
     pub(super) purpose: Vec<RawPurpose>,
     #[serde(default)]
     pub(super) duty: Vec<RawDuty>,
+}
+
+fn suppression() -> Spanned<u32> {
+    Spanned::new(0..0, 3 * 365)
 }
 
 fn proof() -> Spanned<u16> {
@@ -104,6 +111,7 @@ pub(super) struct RawSource {
     pub(super) rate_per_s: Spanned<u32>,
     #[serde(default)]
     pub(super) callback_origins: Vec<Spanned<String>>,
+    pub(super) heeds_suppression: Option<Spanned<bool>>,
 }
 
 fn rate() -> Spanned<u32> {

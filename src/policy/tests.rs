@@ -91,6 +91,7 @@ const BROKEN: &[(&str, &str, &str, &str, usize)] = &[
     ("sources.toml", "\"http://localhost:*\"", "\"http://localhost:*/shop\"", "origin", 9),
     ("sources.toml", "\"http://localhost:*\"", "\"*\"", "origin", 9),
     ("sources.toml", "notice = \"web-banner\"", "notice = \"other\"", "reference", 13),
+    ("sources.toml", "records_decisions = true", "records_decisions = true\nheeds_suppression = true", "suppression", 6),
     ("sources.toml", "rate_per_s = 50000", "rate_per_s = 0", "rate", 14),
     ("destinations.toml", "purposes = [\"personalization\"]", "purposes = []", "purposes", 8),
     ("destinations.toml", "purposes = [\"personalization\"]", "purposes = [\"fun\"]", "reference", 8),

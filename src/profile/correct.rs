@@ -15,7 +15,7 @@ use crate::store::{self, Batch, Key, Table};
 use crate::vault::{self, Sealed};
 
 /// What was corrected, under the subject's data key.
-const CORRECTIONS: Table<Whose, Sealed> = Table::new(b'J', "corrections");
+const CORRECTIONS: Table<Whose, Sealed> = Table::new(b'c', "corrections");
 
 #[derive(Clone, Copy, Debug)]
 struct Whose(SubjectId);

@@ -24,7 +24,7 @@ use crate::vault::{self, Class, Sealed};
 /// What is kept, sealed under the key of subject and class.
 const KEPT: Table<KeptKey, Sealed> = Table::new(b'B', "kept records");
 /// Of whom something is kept in a class.
-const HELD: Table<HeldKey, Nothing> = Table::new(b'U', "people with kept records");
+const HELD: Table<HeldKey, Nothing> = Table::new(b'h', "people with kept records");
 /// What the classes are.
 const TERMS: Table<ClassKey, Term> = Table::new(b'Y', "retention classes");
 /// How many records are read at a time.

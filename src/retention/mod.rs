@@ -147,6 +147,8 @@ impl Retention {
 
     async fn run_all(&self, policy: &Arc<Policy>, mut run: Run) -> Result<(), Error> {
         let at = run.begun_at;
+        let (deps, year) = (&self.deps, policy.controller.day(at).year());
+        deps.directory.tidy_suppressions(&deps.store, year, at).await?;
         self.end_duties(policy, &mut run).await?;
         let (mut from, mut load) = (0, Vec::new());
         loop {

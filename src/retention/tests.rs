@@ -159,6 +159,7 @@ impl House {
             purposes: None,
             wrong: Wrong::default(),
             identified: true,
+            suppress: false,
             who: String::from("test"),
             why: None,
         };
@@ -199,7 +200,7 @@ async fn an_erasure_leaves_what_a_duty_keeps_and_that_goes_after_its_last_day() 
     assert_eq!(house.kept(erika).len(), 1);
     house.run_at(at("2036-01-01T12:00:00Z")).await;
     assert!(house.kept(erika).is_empty());
-    assert_eq!((house.rows(b'B'), house.rows(b'U'), house.rows(b'Y')), (0, 0, 0));
+    assert_eq!((house.rows(b'B'), house.rows(b'h'), house.rows(b'Y')), (0, 0, 0));
     assert!(matches!(house.app.vault.class_key(erika, Class(2)), Err(vault::Error::Shredded)));
 }
 
@@ -412,4 +413,42 @@ proptest! {
             house.app.forwarder.stop().await;
         });
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_who_is_not_brought_back_has_an_end_and_so_has_its_key() {
+    let house = House::new();
+    let email = |name: &str| {
+        identity::parse(&house.app.policy.current(), &house.app.vault, "email", &format!("{name}@example.org")).unwrap()
+    };
+    let submission = Submission {
+        kind: Kind::Erasure,
+        identifiers: vec![
+            (String::from("email"), String::from("Erika@Example.org")),
+            (String::from("device"), String::from("tablet")),
+        ],
+        purposes: None,
+        wrong: Wrong::default(),
+        identified: true,
+        suppress: true,
+        who: String::from("test"),
+        why: Some(String::from("said so")),
+    };
+    let id = house.app.rights.submit(submission).await.unwrap();
+    house.app.rights.act(id, Step::Approve, "test", None).await.unwrap();
+    house.app.rights.work().await.unwrap();
+    let listed = |app: &App, at: Millis| {
+        [app.directory.is_suppressed(&[email("erika")], at), app.directory.is_suppressed(&[email("otto")], at)]
+    };
+    assert_eq!(listed(&house.app, START), [true, false], "also somebody who was never known");
+    assert!(!house.app.directory.is_suppressed(&[house.device("tablet")], START), "devices may be others' as well");
+    let key = house.folder.path().join("keys/suppression/2026.key");
+    assert!(key.exists());
+    let last = START + 3 * 365 * DAY_MS;
+    assert_eq!(listed(&house.app, last - 1), [true, false]);
+    assert_eq!(listed(&house.app, last), [false, false], "its time is over, whether or not it has gone");
+    house.run_at(last - DAY_MS).await;
+    assert_eq!((house.app.directory.suppressed(), house.rows(b's'), key.exists()), (1, 1, true));
+    house.run_at(last + DAY_MS).await;
+    assert_eq!((house.app.directory.suppressed(), house.rows(b's'), key.exists()), (0, 0, false));
 }

@@ -64,6 +64,7 @@ impl Rights {
         }
         let subjects: Vec<SubjectId> = request.subjects.iter().filter_map(|hex| subject(hex)).collect();
         if request.shredded.is_none() {
+            self.keep_away(&mut request, &subjects).await?;
             self.forget(&subjects).await?;
             self.shred(subjects.iter().map(|subject| (*subject, Class::STANDARD)).collect()).await?;
             self.deps.forwarder.fence().await;

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Rights};
+use super::{Deps, Error, Kind, Request, Rights};
 use crate::id::SubjectId;
 use crate::identity;
+use crate::vault;
 
 /// What is kept after an erasure, because a law says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -21,7 +22,39 @@ pub struct Kept {
     pub until: String,
 }
 
+/// Whether somebody is not to be brought back: with an erasure, and only if it is noted what they said.
+pub(super) fn suppress(kind: Kind, wanted: bool, why: Option<&str>) -> Result<bool, Error> {
+    if wanted && (kind != Kind::Erasure || why.is_none_or(str::is_empty)) {
+        return Err(Error::Suppress);
+    }
+    Ok(wanted)
+}
+
 impl Rights {
+    /// Puts everything by which these people are known on the list of those who are not to be brought back, if they asked for it. Before
+    /// it is forgotten; doing it again changes nothing.
+    pub(super) async fn keep_away(&self, request: &mut Request, subjects: &[SubjectId]) -> Result<(), Error> {
+        if !request.suppress {
+            return Ok(());
+        }
+        let Deps { store, vault, directory, .. } = &self.deps;
+        let (policy, at) = (self.deps.policy.current(), self.deps.clock.now());
+        let mut values = request.identifiers.clone();
+        for subject in subjects {
+            match directory.values(store, vault, *subject, &policy) {
+                Ok(more) => values.extend(more),
+                // It was done, and the keys are gone already.
+                Err(identity::Error::Vault(vault::Error::Shredded)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        directory.suppress(store, &policy, &values, at).await?;
+        if !request.acts.iter().any(|act| act.what == "suppressed") {
+            request.note(at, "gateway", "suppressed", None);
+        }
+        Ok(())
+    }
+
     /// What duties keep of these subjects.
     pub(super) fn kept(&self, subjects: &[SubjectId]) -> Result<Vec<Kept>, Error> {
         let policy = self.deps.policy.current();

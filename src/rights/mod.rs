@@ -127,6 +127,9 @@ pub enum Error {
     /// The certificate was issued for another host.
     #[error("keys/opendsr.crt is not issued for {0}, the host of --public-url")]
     OtherHost(String),
+    /// Only who is erased can ask not to be brought back.
+    #[error("goes with an erasure, and with a note of what the person said")]
+    Suppress,
     /// There is no package, not yet, or not any more.
     #[error("there is no package, or its time is over")]
     NoPackage,
@@ -187,6 +190,8 @@ pub struct Submission {
     pub wrong: Wrong,
     /// Whether it is clear that the person asks whose these are.
     pub identified: bool,
+    /// Whether they ask not to be brought back by sources that take data over. For an erasure; what they said must be noted.
+    pub suppress: bool,
     /// Who files it.
     pub who: String,
     /// What they say about it.
@@ -257,7 +262,7 @@ impl Rights {
     /// [`Error::Nobody`] and [`Error::Identifier`]; then nothing was kept. Whether somebody is known makes no difference.
     pub async fn submit(&self, submission: Submission) -> Result<RequestId, Error> {
         let policy = self.deps.policy.current();
-        let Submission { kind, identifiers, purposes, wrong, identified, who, why } = submission;
+        let Submission { kind, identifiers, purposes, wrong, identified, suppress, who, why } = submission;
         if identifiers.is_empty() {
             return Err(Error::Nobody);
         }
@@ -266,6 +271,7 @@ impl Rights {
         let mut request = Request::new(kind, state, at);
         request.purposes = object::purposes(&policy, kind, purposes)?;
         self.take_wrong(&mut request, &policy, wrong)?;
+        request.suppress = keep::suppress(kind, suppress, why.as_deref())?;
         for (kind, value) in identifiers {
             let read = identity::parse(&policy, &self.deps.vault, &kind, &value);
             let read = read.map_err(|refusal| Error::Identifier { kind: kind.clone(), refusal })?;

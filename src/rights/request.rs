@@ -337,6 +337,9 @@ pub struct Request {
     /// Whose keys have approved it so far.
     #[serde(default)]
     pub approvals: Vec<String>,
+    /// Whether the person asked not to be brought back by sources that take data over.
+    #[serde(default)]
+    pub suppress: bool,
     /// What an erasure left because a law says so.
     #[serde(default)]
     pub kept: Vec<Kept>,
@@ -371,6 +374,7 @@ impl Request {
             assigned: None,
             telling_since: None,
             approvals: Vec::new(),
+            suppress: false,
             kept: Vec::new(),
         }
     }

@@ -28,6 +28,7 @@ mod master;
 mod place;
 mod seal;
 mod sign;
+mod suppression;
 mod tombs;
 mod tree;
 mod turn;
@@ -49,6 +50,7 @@ pub use log::LogKey;
 pub use master::{Digits, Master, rotate};
 pub use seal::{DataKey, OVERHEAD, Sealed};
 pub use sign::{Doubt, Signer, rotate_signing, verify};
+pub use suppression::Suppression;
 
 use crate::clock::{Chance, Millis, NoChance};
 use crate::id::SubjectId;

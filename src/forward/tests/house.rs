@@ -88,6 +88,7 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
         notice: None,
         rate_per_s: 1000,
         callback_origins: Vec::new(),
+        heeds_suppression: false,
     };
     let routes = destinations.iter().enumerate().map(|(destination, d)| Route {
         id: d.id.clone(),
@@ -102,6 +103,7 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
         version: String::from("test"),
         duties: Vec::new(),
         proof_years: 3,
+        suppression_days: 365,
         controller: Controller { country: String::from("DE"), ..Controller::default() },
         purposes: vec![purpose("analytics"), purpose("personalization"), purpose("identity_linking")],
         without_consent: Purposes::NONE,

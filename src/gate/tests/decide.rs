@@ -16,6 +16,7 @@ fn standing(granted: u64, denied: u64, by_link: u64, expired: u64) -> Standing {
         denied_by_link: Purposes(by_link),
         expired: Purposes(expired),
         restricted: false,
+        suppressed: false,
     }
 }
 
@@ -25,6 +26,10 @@ fn verdict(policy: &Policy, standing: &Standing, narrowing: &Narrowing) -> Verdi
     assert_eq!(verdicts.len(), policy.destinations.len());
     let asked = Question { source: 0, event: &event, standing, narrowing, has_identifier: true };
     assert_eq!(verdicts[0], decide_for(policy, &asked, 0), "dispatch asks the same question and gets the same answer");
+    let suppressed = Standing { suppressed: true, ..*standing };
+    for verdict in decide(policy, 0, &event, &suppressed, narrowing, true) {
+        assert!(verdict.outcome.is_err(), "whatever was decided, nobody is brought back who asked not to be");
+    }
     let restricted = Standing { restricted: true, ..*standing };
     for verdict in decide(policy, 0, &event, &restricted, narrowing, true) {
         assert!(verdict.outcome.is_err(), "whatever was decided, restricted data are only stored (Art. 18)");

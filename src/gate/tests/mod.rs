@@ -86,6 +86,7 @@ fn policy() -> Policy {
     Policy {
         duties: Vec::new(),
         proof_years: 3,
+        suppression_days: 365,
         version: String::from("v1"),
         controller: Controller { language: String::from("de"), ..Controller::default() },
         purposes: vec![
@@ -116,6 +117,7 @@ fn policy() -> Policy {
             notice: None,
             rate_per_s: 10,
             callback_origins: Vec::new(),
+            heeds_suppression: false,
         }],
         destinations: vec![destination("profile", Purposes::one(ANALYTICS))],
         routes: vec![route("all", 0)],

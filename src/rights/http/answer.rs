@@ -53,6 +53,9 @@ pub struct RequestAnswer {
     shared_left: usize,
     /// Who had received something.
     recipients: Vec<RecipientAnswer>,
+    /// Whether the person is not to be brought back by sources that take data over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    suppress: bool,
     /// What an erasure left because a law says so: how much, and until when.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kept: Vec<Kept>,
@@ -175,6 +178,7 @@ impl RequestAnswer {
             concerned: request.subject_count,
             shared_left: request.shared_devices,
             recipients: recipients.collect(),
+            suppress: request.suppress,
             kept: request.kept,
             ground: request.ground,
             origin: request.origin.map(|origin| {

@@ -37,6 +37,9 @@ pub struct Filed {
     /// Whether it is clear that the person asks whose these are. If not, the deadline rests until it is.
     #[schema(default = false)]
     pub(super) identified: bool,
+    /// With an erasure: whether the person asks not to be brought back by sources that take data over. Needs a `note` of what they said.
+    #[schema(default = false)]
+    pub(super) suppress: bool,
     /// What whoever files it says about it.
     pub(super) note: Option<String>,
 }
@@ -122,6 +125,7 @@ impl Filed {
             corrections: Vec::new(),
             traits: BTreeMap::new(),
             identified: false,
+            suppress: false,
             note: None,
         };
         let mut fields = object(body)?;
@@ -129,9 +133,10 @@ impl Filed {
         read.identifiers = fields.remove("identifiers").ok_or_else(|| Problem::field(Code::MissingField, "identifiers"))?;
         for (name, value) in fields {
             match name.as_str() {
-                "identified" => {
-                    let wrong = || Problem::field(Code::InvalidField, "identified").detail("must be true or false");
-                    read.identified = value.as_bool().ok_or_else(wrong)?;
+                "identified" | "suppress" => {
+                    let wrong = || Problem::field(Code::InvalidField, name.clone()).detail("must be true or false");
+                    let slot = if name == "suppress" { &mut read.suppress } else { &mut read.identified };
+                    *slot = value.as_bool().ok_or_else(wrong)?;
                 }
                 "purposes" => {
                     let wrong = || Problem::field(Code::InvalidField, "purposes").detail("must be a list of purpose IDs");
@@ -144,7 +149,7 @@ impl Filed {
                 "note" => read.note = Some(text("note", &value, REASON_CHARS_MAX)?),
                 _ => {
                     return Err(Problem::field(Code::InvalidField, "body")
-                        .detail("there are kind, identifiers, purposes, corrections, traits, identified and note"));
+                        .detail("there are kind, identifiers, purposes, corrections, traits, identified, suppress and note"));
                 }
             }
         }

@@ -37,15 +37,23 @@ pub struct Look {
         (status = 422, description = "A field is wrong; `field` names it.", body = ProblemBody<'static>)))]
 pub async fn file(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> Result<HttpResponse, Problem> {
     let caller = auth::secret(&req, &app, Scope::RequestsWrite).await?;
-    let Filed { kind, identifiers, purposes, corrections, traits, identified, note } = Filed::parse(&body)?;
+    let Filed { kind, identifiers, purposes, corrections, traits, identified, suppress, note } = Filed::parse(&body)?;
     let wrong = || {
         Problem::field(Code::InvalidField, "kind")
             .detail("must be `erasure`, `access`, `portability`, `rectification`, `restriction` or `objection`")
     };
     let kind = Kind::parse(&kind).ok_or_else(wrong)?;
     let wrong = Wrong { identifiers: corrections, traits };
-    let submission =
-        Submission { kind, identifiers: named(&identifiers)?, purposes, wrong, identified, who: caller.key_id, why: note };
+    let submission = Submission {
+        kind,
+        identifiers: named(&identifiers)?,
+        purposes,
+        wrong,
+        identified,
+        suppress,
+        who: caller.key_id,
+        why: note,
+    };
     let id = app.rights.submit(submission).await.map_err(|error| problem(&error))?;
     Ok(HttpResponse::Created().json(FiledAnswer { id: id.to_string() }))
 }
@@ -164,6 +172,7 @@ fn problem(error: &Error) -> Problem {
         Error::NoRecipient => Problem::field(Code::InvalidField, "recipient").detail(error.to_string()),
         Error::Differs => Problem::field(Code::Conflict, "id").detail(error.to_string()),
         Error::Purposes => Problem::field(Code::InvalidField, "purposes").detail(error.to_string()),
+        Error::Suppress => Problem::field(Code::InvalidField, "suppress").detail(error.to_string()),
         Error::NoPackage => Problem::new(Code::NotFound).detail(error.to_string()),
         Error::Nobody => Problem::field(Code::MissingField, "identifiers").detail(error.to_string()),
         Error::Identifier { refusal: crate::identity::Refusal::Type, .. } => {

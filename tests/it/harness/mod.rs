@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use pforte::store::{Options, Store};
 use serde_json::Value;
 
 /// How long a test waits for something that must happen.
@@ -73,7 +74,17 @@ impl Gateway {
 
     /// Starts with further options of `pforte serve`.
     pub(crate) fn with_options(policies: &Path, options: &[&str]) -> Self {
+        Self::begin(policies, options, |_| {})
+    }
+
+    /// Starts on the shipped policy, after something was put into its folder.
+    pub(crate) fn after(past: impl FnOnce(&Path)) -> Self {
+        Self::begin(&project().join("policies"), &[], past)
+    }
+
+    fn begin(policies: &Path, options: &[&str], past: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("pforte-it").tempdir().unwrap();
+        past(folder.path());
         let mut gateway = Self {
             folder,
             policies: policies.to_path_buf(),
@@ -136,6 +147,19 @@ impl Gateway {
             let status = child.wait().unwrap();
             assert!(status.success(), "the gateway ended with {status}");
         }
+    }
+
+    /// Starts again after it ended.
+    pub(crate) fn again(&mut self) {
+        self.run();
+    }
+
+    /// Looks into the store of a gateway that does not run.
+    pub(crate) fn with_store<T>(&self, look: impl FnOnce(&Store) -> T) -> T {
+        let store = Store::open(&self.path("data"), &Options::default()).unwrap();
+        let found = look(&store);
+        store.close().unwrap();
+        found
     }
 
     pub(crate) fn restart(&mut self) {

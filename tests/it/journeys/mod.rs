@@ -7,4 +7,5 @@ mod officer;
 mod proxy;
 mod rectification;
 mod restriction;
+mod retention;
 mod told;
