@@ -22,6 +22,10 @@ impl Rights {
     /// Orders the deletion, or asks how far it is.
     pub(super) async fn regulate(&self, destination: &Destination, recipient: &Recipient) -> Came {
         let order = recipient.order.clone().unwrap_or_default();
+        if !order.token.is_empty() {
+            // It was made for another way of telling, before the policy changed.
+            return Came::Nowhere;
+        }
         let asked = self.ask_segment(destination, recipient, &order).await;
         let later = |reason| Came::Later(reason, self.deps.forwarder.later(recipient.failures));
         let answer = match asked {

@@ -66,7 +66,8 @@ impl Rights {
     /// Gives a recipient its order, or asks how far it is.
     pub(in crate::rights) async fn order(&self, policy: &Policy, request: (RequestId, &Request), recipient: &Recipient) -> Came {
         let Some((_, destination)) = policy.destination(&recipient.id) else { return Came::Nowhere };
-        let Some(order) = &recipient.order else { return Came::Nowhere };
+        // One without a token was made for another way of telling, before the policy changed.
+        let Some(order) = recipient.order.as_ref().filter(|order| !order.token.is_empty()) else { return Came::Nowhere };
         match self.try_order(policy, destination, request, (recipient, order)).await {
             Ok(status) => self.came(order, status),
             Err(Trouble::Later(reason)) => Came::Later(reason, self.deps.forwarder.later(recipient.failures)),

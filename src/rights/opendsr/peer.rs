@@ -116,12 +116,15 @@ impl Rights {
     /// What the processor has published about itself; its certificate holds now.
     pub(super) async fn processor(&self, processor: &Processor<'_>, known_ms: Millis) -> Result<Known, Trouble> {
         let at = self.deps.clock.now();
+        let holds = |known: &Known| known.chain.check(&known.host, at, &processor.authorities);
         let found = self.processors.0.lock().iter().find(|known| known.url == processor.url).cloned();
-        let known = match found.filter(|known| at.saturating_sub(known.fetched_at) < known_ms) {
-            Some(known) => known,
+        // One that has expired since is fetched anew.
+        let is_fresh = |known: &Known| at.saturating_sub(known.fetched_at) < known_ms && holds(known).is_ok();
+        let known = match found.filter(is_fresh) {
+            Some(known) => return Ok(known),
             None => self.discover(processor, at).await?,
         };
-        known.chain.check(&known.host, at, &processor.authorities)?;
+        holds(&known)?;
         let mut all = self.processors.0.lock();
         all.retain(|other| other.url != known.url);
         all.push(known.clone());

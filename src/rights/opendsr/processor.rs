@@ -20,7 +20,7 @@ use crate::store::{Batch, Key, Record, Table};
 use crate::vault::Vault;
 
 /// Which request of ours another company's is.
-pub(in crate::rights) const FILED: Table<FiledKey, Filed> = Table::new(b'W', "requests of other companies");
+pub(in crate::rights) const FILED: Table<FiledKey, Filed> = Table::new(b'o', "requests of other companies");
 
 /// The oldest request that is taken: the longest that the law lets anybody wait, and some days.
 const AGE_MAX_MS: Millis = 95 * DAY_MS;

@@ -4,6 +4,7 @@
 //! asked about: the chain's authorities publish lists that nobody could fetch in time, and a certificate may be kept for an hour only.
 
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -40,12 +41,14 @@ impl Doubt {
 
 /// Who may issue certificates.
 #[derive(Clone, Debug)]
-pub(super) struct Authorities(Vec<TrustAnchor<'static>>);
+pub(super) struct Authorities(Arc<[TrustAnchor<'static>]>);
 
 impl Authorities {
-    /// Those that this machine trusts.
+    /// Those that this machine trusts, as they were when somebody asked first.
     pub(super) fn of_this_machine() -> Self {
-        Self::new(&rustls_native_certs::load_native_certs().certs)
+        static TRUSTED: LazyLock<Authorities> =
+            LazyLock::new(|| Authorities::new(&rustls_native_certs::load_native_certs().certs));
+        TRUSTED.clone()
     }
 
     /// Those in a file of PEM.
