@@ -121,7 +121,7 @@ fn keep_up(store: &Store, ledger: &Arc<Ledger>, first: u64, seconds: u64) -> Res
     let busy = taker.join().map_err(|_panicked| "the ledger stumbled")?;
     take_all(ledger)?;
     println!(
-        "{:.0} leaves/s offered for {:.0} s in {COMMITS} commits/s: the head lags at most {lag} leaves ({:.2} s) behind, busy {:.0} % of one core's time",
+        "{:.0} leaves/s offered for {:.0} s in {COMMITS} commits/s: the head lags at most {lag} leaves ({:.2} s) behind, taking in for {:.0} % of the time",
         (next - first) as f64 / took.as_secs_f64(),
         took.as_secs_f64(),
         lag as f64 / RATE as f64,

@@ -49,9 +49,9 @@ const GATHER: Duration = Duration::from_millis(200);
 /// How long the work rests after it failed.
 const STUMBLED: Duration = Duration::from_secs(10);
 /// How many chunks of the stream are taken at a time.
-const CHUNKS_AT_ONCE: usize = 64;
-/// How many leaves are looked up in one commit.
-const FINDS_AT_ONCE: usize = 8192;
+const CHUNKS_AT_ONCE: usize = 2;
+/// From how many leaves on a step is full. The engine keeps what it replaces until a commit is over, so a commit must not be large.
+const STEP_LEAVES: usize = 1024;
 
 /// What can go wrong in the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -165,6 +165,8 @@ impl Ledger {
                     }
                     continue;
                 }
+                // More waits: what has gathered already need not gather any longer.
+                Ok(Ok(taken)) if taken >= STEP_LEAVES => Duration::ZERO,
                 Ok(Ok(_)) => GATHER,
                 Ok(Err(Error::Store(store::Error::Closed))) => return,
                 Ok(Err(error)) => {
@@ -186,7 +188,7 @@ impl Ledger {
         let mut next = work.clone();
         let mut found = Vec::new();
         let mut grown = Grown::default();
-        while found.len() < FINDS_AT_ONCE && take_chunks(&self.store, &mut next, &mut grown, &mut found)? {}
+        while found.len() < STEP_LEAVES && take_chunks(&self.store, &mut next, &mut grown, &mut found)? {}
         if found.is_empty() {
             return Ok(0);
         }
