@@ -9,6 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
 use super::engine::{self, Append, Engine};
+use super::snapshot::Tap;
 use super::{Batch, Check, Error, Position, Stream, VALUE_BYTES_MAX, frame};
 
 /// What the length of an entry takes in a chunk.
@@ -41,6 +42,8 @@ struct Shared {
     work: Condvar,
     ended: Condvar,
     heads: Mutex<HashMap<u8, watch::Sender<u64>>>,
+    /// Where groups are handed over to as well. Held while one is applied.
+    tap: Mutex<Option<Arc<Tap>>>,
     bytes_max: usize,
 }
 
@@ -56,6 +59,7 @@ impl Committer {
             work: Condvar::new(),
             ended: Condvar::new(),
             heads: Mutex::new(watched),
+            tap: Mutex::default(),
             bytes_max,
         });
         let writer = Writer { engine, heads, shared: Arc::clone(&shared) };
@@ -87,6 +91,26 @@ impl Committer {
 
     pub(super) fn watch(&self, stream: Stream) -> watch::Receiver<u64> {
         self.0.heads.lock().entry(stream.0).or_insert_with(|| watch::Sender::new(0)).subscribe()
+    }
+
+    /// From now on every group is handed over to `tap` as well; `at` sees what stands before the first of them.
+    pub(super) fn tap<T>(&self, tap: &Arc<Tap>, at: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let mut place = self.0.tap.lock();
+        if place.is_some() {
+            return Err(Error::SnapshotTaken);
+        }
+        let seen = at()?;
+        *place = Some(Arc::clone(tap));
+        Ok(seen)
+    }
+
+    /// Ends that; `at` sees what stands after the last of them.
+    pub(super) fn untap<T>(&self, tap: &Arc<Tap>, at: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let mut place = self.0.tap.lock();
+        if place.as_ref().is_some_and(|there| Arc::ptr_eq(there, tap)) {
+            *place = None;
+        }
+        at()
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -197,7 +221,7 @@ impl Writer {
             .collect();
         let group = engine::Group { writes, appends, drops };
         let is_empty = group.writes.is_empty() && group.appends.is_empty() && group.drops.is_empty();
-        let outcome = if is_empty { Ok(()) } else { self.engine.apply(group) };
+        let outcome = if is_empty { Ok(()) } else { self.apply(group) };
         if let Err(error) = outcome {
             for (stream, head) in before {
                 self.heads.insert(stream, head);
@@ -211,6 +235,16 @@ impl Writer {
         for (answer, positions) in answers {
             answer(Ok(positions));
         }
+        Ok(())
+    }
+
+    /// Applies a group, and hands it over to a snapshot that is being taken.
+    fn apply(&self, group: engine::Group) -> Result<(), Error> {
+        let tap = self.shared.tap.lock();
+        let Some(tap) = tap.as_ref().filter(|tap| tap.is_live()) else { return self.engine.apply(group) };
+        let copy = group.clone();
+        self.engine.apply(group)?;
+        tap.push(copy);
         Ok(())
     }
 

@@ -84,7 +84,12 @@ impl Embedded {
         if let Some(log) = self.logs.read().get(&stream) {
             return Ok(Arc::clone(log));
         }
-        let log = Arc::new(Log::open(&self.folder.join(format!("{stream:02x}")), self.file_bytes, 1, BTreeSet::new())?);
+        self.log_from(stream, 1)
+    }
+
+    fn log_from(&self, stream: u8, first: u64) -> Result<Arc<Log>, Error> {
+        let folder = self.folder.join(format!("{stream:02x}"));
+        let log = Arc::new(Log::open(&folder, self.file_bytes, first, BTreeSet::new())?);
         File::open(&self.folder)?.sync_all()?;
         self.logs.write().insert(stream, Arc::clone(&log));
         Ok(log)
@@ -179,6 +184,11 @@ impl Engine for Embedded {
         journal.write(&group)?;
         self.recent.write().take(group);
         Ok(())
+    }
+
+    fn begin(&self, stream: u8, chunk: u64) -> Result<(), Error> {
+        self.keys.apply(vec![sealed(floor_key(stream), &chunk.to_be_bytes())])?;
+        self.log_from(stream, chunk).map(drop)
     }
 
     fn heads(&self) -> Result<Vec<(u8, u64)>, Error> {

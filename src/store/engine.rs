@@ -52,6 +52,12 @@ pub trait Engine: Send + Sync {
     /// When the engine cannot be written. [`Error::Full`] leaves it usable; after anything else it is not.
     fn apply(&self, group: Group) -> Result<(), Error>;
 
+    /// Lets a stream that never had a chunk begin with this number, as if all before had been dropped. For restoring.
+    ///
+    /// # Errors
+    /// When the engine cannot be written.
+    fn begin(&self, stream: u8, chunk: u64) -> Result<(), Error>;
+
     /// The number of the newest chunk of each stream that ever had one. A number is never used twice, even when all chunks
     /// have been dropped, because cursors point at them.
     ///

@@ -42,9 +42,29 @@ pub enum Error {
         /// What is different.
         why: String,
     },
+    /// A restore was cut off here.
+    #[error("a restore into {} was cut off; do it again: it begins anew", .0.display())]
+    HalfRestored(PathBuf),
+    /// Something is there already where a store shall be restored.
+    #[error("{} is not empty; restore into an empty folder", .0.display())]
+    NotEmpty(PathBuf),
+    /// A copy of the store is being taken already.
+    #[error("a backup is being made already")]
+    SnapshotTaken,
+    /// A copy of the store was taken more slowly than commits came in.
+    #[error("the backup could not keep up with what came in; write it to a faster place, or when less is going on")]
+    SnapshotTooSlow,
     /// The operating system refused.
     #[error("the disk refused: {0}")]
     Io(String),
+}
+
+impl Error {
+    /// Whether somebody else is taking a copy.
+    #[must_use]
+    pub const fn is_snapshot_taken(&self) -> bool {
+        matches!(self, Self::SnapshotTaken)
+    }
 }
 
 impl From<std::io::Error> for Error {

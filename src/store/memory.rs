@@ -48,6 +48,11 @@ impl Engine for Memory {
         Ok(())
     }
 
+    fn begin(&self, stream: u8, chunk: u64) -> Result<(), Error> {
+        self.0.write().heads.insert(stream, chunk.saturating_sub(1));
+        Ok(())
+    }
+
     fn heads(&self) -> Result<Vec<(u8, u64)>, Error> {
         Ok(self.0.read().heads.iter().map(|(stream, head)| (*stream, *head)).collect())
     }

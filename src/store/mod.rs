@@ -15,6 +15,7 @@ mod log;
 mod memory;
 mod recent;
 mod sled;
+mod snapshot;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use tokio::sync::{oneshot, watch};
 use committer::Committer;
 pub use engine::{Append, Engine, Group, Pair, Read, Write};
 pub use error::Error;
+pub use snapshot::{Piece, Rebuild, Snapshot};
 pub use table::{Key, Record, Table};
 pub use verify::Report;
 
@@ -38,6 +40,8 @@ pub use verify::Report;
 pub const VALUE_BYTES_MAX: usize = 48 * 1024;
 /// The largest entry that fits into a chunk of its own.
 pub const ENTRY_BYTES_MAX: usize = VALUE_BYTES_MAX - frame::OVERHEAD - committer::ENTRY_OVERHEAD;
+/// What stands in front of a value on disk: its checksum.
+pub const FRAME_BYTES: usize = frame::OVERHEAD;
 /// The longest key.
 pub const KEY_BYTES_MAX: usize = 256;
 /// Keys that begin with this byte are the store's own.
@@ -209,8 +213,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Locked`] if another process has it, [`Error::Damaged`] if it cannot be read, [`Error::ForeignFormat`] if it
-    /// is of another make.
+    /// is of another make, [`Error::HalfRestored`] if a restore was cut off there.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
+        snapshot::refuse_half(dir)?;
         let engine = embedded::Embedded::open(dir, options)?;
         Self::over(Arc::new(engine), options.queue_bytes_max)
     }
@@ -311,6 +316,14 @@ impl Store {
     /// When the engine cannot be read at all.
     pub fn verify(&self) -> Result<Report, Error> {
         verify::all(self.engine.as_ref())
+    }
+
+    /// Begins a copy of everything; commits go on meanwhile. One at a time. Blocks while a group is on its way to the disk.
+    ///
+    /// # Errors
+    /// [`Error::SnapshotTaken`] if one is being taken, and what the engine says.
+    pub fn snapshot(&self) -> Result<Snapshot, Error> {
+        Snapshot::begin(&self.engine, &self.committer)
     }
 
     /// What the store takes on disk, in bytes.

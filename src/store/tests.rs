@@ -258,6 +258,9 @@ impl Engine for Moody {
             None => self.inner.apply(group),
         }
     }
+    fn begin(&self, stream: u8, chunk: u64) -> Result<(), Error> {
+        self.inner.begin(stream, chunk)
+    }
     fn heads(&self) -> Result<Vec<(u8, u64)>, Error> {
         self.inner.heads()
     }
