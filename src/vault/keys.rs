@@ -76,6 +76,11 @@ impl Folder {
         Ok(folder)
     }
 
+    /// The folder as it is; nothing is made or changed.
+    pub(super) fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     pub(super) fn path(&self, name: &str) -> PathBuf {
         if name.is_empty() { self.0.clone() } else { self.0.join(name) }
     }

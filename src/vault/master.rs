@@ -32,9 +32,9 @@ pub enum Master {
     Digits(Digits),
 }
 
-/// A key in digits; it has no debug form.
+/// A key in digits, or a passphrase; it has no debug form.
 #[derive(Clone)]
-pub struct Digits(Zeroizing<String>);
+pub struct Digits(pub(super) Zeroizing<String>);
 
 impl Digits {
     /// Takes the digits.

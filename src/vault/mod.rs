@@ -12,10 +12,12 @@
 //!   the data folder, even for somebody who has all of today's keys.
 //! - A key is in the cache only if it is stored; key bytes are wiped on drop and have no debug form. What `ring` and `aes`
 //!   keep of the few keys that live as long as the process is outside of that.
-//! - Nonces come from the operating system alone, never from seeded chance.
+//! - Nonces come from the operating system alone, never from seeded chance; in whole files they are counted, under a key per file.
 //!
 //! It knows nothing of what is sealed, nor of consent.
 
+pub mod archive;
+pub mod bundle;
 mod cache;
 mod certified;
 mod check;
@@ -55,6 +57,7 @@ pub use suppression::Suppression;
 use crate::clock::{Chance, Millis, NoChance};
 use crate::id::SubjectId;
 use crate::store::{self, Batch, Store};
+use archive::FileKey;
 use cache::Cache;
 use index::Index;
 use keys::{Folder, Secret};
@@ -140,6 +143,36 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
+    /// A passphrase that is guessed too easily.
+    #[error("the passphrase needs at least {characters} characters")]
+    PassphraseShort {
+        /// How many it needs.
+        characters: usize,
+    },
+    /// A backup does not open.
+    #[error(transparent)]
+    Archive(#[from] archive::Flaw),
+    /// The backup has another key than the folder.
+    #[error("{path:?} is another one than in the backup of the keys; restore them into an empty folder")]
+    KeyDiffers {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Data and root do not belong together.
+    #[error(
+        "these keys are from {}, somebody was erased in between: take the backup of the keys that was made together with these data",
+        if *.later { "after these data were copied" } else { "before these data were copied" }
+    )]
+    KeysOfAnotherTime {
+        /// Whether the keys are the later ones.
+        later: bool,
+    },
+    /// The list of the shredded ends before the data do.
+    #[error("the list of the shredded in {path:?} is older than the data; a later one is needed")]
+    ListTooShort {
+        /// The list.
+        path: PathBuf,
+    },
     /// A domain's name cannot be the name of a file.
     #[error("a domain's name has 1 to 40 of a-z, 0-9, '-' and '_'")]
     DomainName,
@@ -199,6 +232,8 @@ pub struct Vault {
     certified: Option<Certified>,
     /// Seals the records that bind the store to its keys.
     check: DataKey,
+    /// Seals whole files.
+    files: FileKey,
     index: RwLock<Index>,
     mac: hmac::Key,
     opened_at: Millis,
@@ -249,6 +284,7 @@ impl Vault {
             log_key: LogKey::open(&folder, chance)?,
             certified: Certified::open(&folder)?,
             check,
+            files: FileKey::of(&master)?,
             index: RwLock::new(index),
             mac: digest.derive("pforte/v1/mac")?.hmac(),
             opened_at: settings.at,
@@ -270,6 +306,12 @@ impl Vault {
     #[must_use]
     pub fn returned(&self) -> &[SubjectId] {
         &self.returned
+    }
+
+    /// What seals backups of the data.
+    #[must_use]
+    pub fn files(&self) -> FileKey {
+        self.files.again()
     }
 
     /// What signs statements that outsiders can check. Its key is made when it is missing: what was signed with another one is

@@ -16,6 +16,9 @@ use crate::id::SubjectId;
 
 const RECORD_BYTES: usize = 21;
 
+/// A record as it stands on disk.
+pub(super) type Tomb = [u8; RECORD_BYTES];
+
 /// The open list.
 pub(super) struct Tombs {
     path: PathBuf,
@@ -75,7 +78,13 @@ impl Tombs {
     }
 }
 
-fn parse(record: &[u8; RECORD_BYTES]) -> Option<(SubjectId, Class)> {
+/// All records of a list; half a record at its end is none. `None` if one is damaged.
+pub(super) fn parse_all(bytes: &[u8]) -> Option<Vec<Tomb>> {
+    let (records, _half) = bytes.as_chunks::<RECORD_BYTES>();
+    records.iter().all(|record| parse(record).is_some()).then(|| records.to_vec())
+}
+
+fn parse(record: &Tomb) -> Option<(SubjectId, Class)> {
     let (said, sum) = record.split_last_chunk::<4>()?;
     let (subject, class) = said.split_first_chunk::<16>()?;
     (crc32fast::hash(said).to_be_bytes() == *sum).then_some((SubjectId(*subject), Class(*class.first()?)))

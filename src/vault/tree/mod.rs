@@ -30,6 +30,7 @@ use crate::clock::Chance;
 use crate::store::{self, Batch, Store};
 use node::Node;
 use root::RootFile;
+pub(super) use root::{generations, is_at_rest};
 
 /// Keys of a shard, and shards of a branch.
 const FAN: u32 = 128;
@@ -74,13 +75,16 @@ impl Head {
     const KEY: [u8; 2] = [TAG, 0];
 
     fn find(store: &Store) -> Result<Option<Self>, Error> {
-        let Some(bytes) = store.get(&Self::KEY)? else { return Ok(None) };
+        store.get(&Self::KEY)?.map(|bytes| Self::parse(&bytes)).transpose()
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let (tree, rest) = bytes.split_first_chunk().ok_or(Error::Unreadable)?;
         let (generation, rest) = rest.split_first_chunk().ok_or(Error::Unreadable)?;
         let (next_shard, rest) = rest.split_first_chunk().ok_or(Error::Unreadable)?;
         let buried = rest.try_into().map_err(|std::array::TryFromSliceError { .. }| Error::Unreadable)?;
         let (generation, next_shard) = (u64::from_be_bytes(*generation), u32::from_be_bytes(*next_shard));
-        Ok(Some(Self { tree: *tree, generation, next_shard, buried: u64::from_be_bytes(buried) }))
+        Ok(Self { tree: *tree, generation, next_shard, buried: u64::from_be_bytes(buried) })
     }
 
     fn put(self, batch: &mut Batch) {
@@ -91,6 +95,14 @@ impl Head {
         [self.tree.as_slice(), &self.generation.to_be_bytes(), &self.next_shard.to_be_bytes(), &self.buried.to_be_bytes()]
             .concat()
     }
+}
+
+/// Where the store says which root it needs.
+pub const HEAD_KEY: [u8; 2] = Head::KEY;
+
+/// What stands there: the tree, the generation of its root, and how many records of the list of the shredded the store has heard of.
+pub(super) fn facts(head: &[u8]) -> Result<([u8; 16], u64, u64), Error> {
+    Head::parse(head).map(|head| (head.tree, head.generation, head.buried))
 }
 
 /// A branch: its own key, and those of its shards.

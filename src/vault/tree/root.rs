@@ -122,6 +122,17 @@ impl RootFile {
     }
 }
 
+/// The generations of the roots in a file: of its whole slots.
+pub(in crate::vault) fn generations(file: &[u8], tree: [u8; 16]) -> Vec<u64> {
+    file.chunks(SLOT_BYTES).filter_map(|slot| parse(slot, tree)).map(|(generation, _)| generation).collect()
+}
+
+/// Whether both slots hold the same root: nobody is overwriting it.
+pub(in crate::vault) fn is_at_rest(file: &[u8]) -> bool {
+    let Some(tree) = file.strip_prefix(MAGIC).and_then(|rest| rest.first_chunk()) else { return false };
+    matches!(generations(file, *tree).as_slice(), [first, second] if first == second)
+}
+
 /// Generation and sealed root of a slot that is whole and of this tree.
 fn parse(bytes: &[u8], tree: [u8; 16]) -> Option<(u64, &[u8])> {
     let rest = bytes.strip_prefix(MAGIC)?.strip_prefix(&tree)?;
