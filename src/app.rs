@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::auth::{self, Keys};
+use crate::backup::{self, Backups};
 use crate::clock::{Chance, Clock};
 use crate::config::Config;
 use crate::consent::Consents;
@@ -21,6 +22,9 @@ use crate::rights::{self, Rights};
 use crate::store::{self, Store};
 use crate::telemetry::{Figures, Metrics};
 use crate::vault::{self, Vault};
+
+/// Folders in the data folder, beside the store, that belong to a backup.
+pub const BESIDE: &[&str] = &[auth::keys::FOLDER];
 
 /// Everything that a handler may need.
 pub struct App {
@@ -52,6 +56,8 @@ pub struct App {
     pub rights: Arc<Rights>,
     /// What is over goes.
     pub retention: Retention,
+    /// Copies of everything.
+    pub backups: Backups,
     /// Secret keys.
     pub secrets: Keys,
     /// The token of this run, for commands on this machine.
@@ -126,6 +132,7 @@ impl App {
         let secrets = Keys::open(&config.data, &chance)?;
         let operator = auth::Operator::fresh(&chance)?;
         Ok(Arc::new(Self {
+            backups: backups(&config, &store, &vault, &chance),
             limiter: Limiter::new(),
             metrics: Metrics::new(),
             config,
@@ -203,6 +210,12 @@ impl App {
             ("ledger_leaves", "Leaves under the newest signed head of the ledger", self.ledger.head().size),
             ("store_bytes", "What the store takes on disk", self.store.size_on_disk()),
         ];
+        match self.backups.age_s(self.clock.now()) {
+            Ok(age) => {
+                figures.gauges.extend(age.map(|age| ("backup_age_seconds", "How long ago the last backup was begun", age)))
+            }
+            Err(error) => tracing::error!(%error, "when the last backup was made cannot be read"),
+        }
         figures
     }
 
@@ -223,4 +236,9 @@ fn first_policy(config: &Config) -> anyhow::Result<Handle> {
         anyhow::anyhow!("the policy in {} does not load:\n{}", config.policies.display(), lines.join("\n"))
     })?;
     Ok(Handle::new(policy))
+}
+
+fn backups(config: &Config, store: &Store, vault: &Arc<Vault>, chance: &Chance) -> Backups {
+    let source = backup::Source { store: store.clone(), data: config.data.clone(), beside: BESIDE };
+    Backups::new(source, Arc::clone(vault), chance.clone())
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use actix_web::http::Uri;
 use ipnet::IpNet;
 
+use crate::vault::archive::Passphrase;
 use crate::vault::{Digits, Master};
 
 /// What `pforte serve` needs to know. Everything has a default that works on a fresh clone.
@@ -129,6 +130,17 @@ pub struct Remote {
     pub key: Option<String>,
 }
 
+/// Where a gateway runs whose folders are not at hand.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Elsewhere {
+    /// The gateway's address, if it runs elsewhere; its keys are not at hand then
+    #[arg(long, env = "PFORTE_URL")]
+    pub url: Option<String>,
+    /// A secret key; by default the operator token of the data folder
+    #[arg(long, env = "PFORTE_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+}
+
 /// Where a command finds the folders of a gateway, running or not.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Folders {
@@ -149,4 +161,33 @@ pub struct Keyring {
     /// The folder for key material
     #[arg(long, env = "PFORTE_KEYS", default_value = "keys")]
     pub keys: PathBuf,
+}
+
+/// What backups of keys are sealed under.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct KeysPassphrase {
+    /// A file with the passphrase of backups of keys, at least 12 characters
+    #[arg(long, env = "PFORTE_BACKUP_PASSPHRASE_FILE", group = "phrase")]
+    pub passphrase_file: Option<PathBuf>,
+    /// The passphrase itself; better as an environment variable than as an option, which others can see
+    #[arg(long, env = "PFORTE_BACKUP_PASSPHRASE", hide_env_values = true, group = "phrase")]
+    pub passphrase: Option<Digits>,
+}
+
+impl KeysPassphrase {
+    /// As the vault takes it.
+    ///
+    /// # Errors
+    /// When it cannot be read or is too short.
+    pub fn read(&self) -> anyhow::Result<Option<Passphrase>> {
+        let text = match self {
+            Self { passphrase: Some(text), .. } => text.clone(),
+            Self { passphrase_file: Some(path), .. } => {
+                let read = std::fs::read_to_string(path);
+                Digits::new(read.map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?)
+            }
+            Self { .. } => return Ok(None),
+        };
+        Ok(Some(Passphrase::new(&text)?))
+    }
 }

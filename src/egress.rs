@@ -20,6 +20,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a command waits for the running gateway.
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long fetching something large may take as long as something comes.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(7 * 86_400);
 
 /// Why nothing can be sent at all.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +41,8 @@ pub enum Error {
     /// The HTTP client does not start, for want of root certificates for example.
     #[error("the HTTP client does not start: {0}")]
     Client(#[from] reqwest::Error),
-    /// The runtime of a command does not start.
-    #[error("the runtime does not start: {0}")]
+    /// The runtime of a command does not start, or what came cannot be kept.
+    #[error("{0}")]
     Io(#[from] std::io::Error),
 }
 
@@ -266,6 +268,32 @@ impl Local {
                 }
             }
             Ok((response.status().as_u16(), bytes))
+        })
+    }
+
+    /// Calls, and hands over the body as it comes, however long it is. Gives the status, and the body if it is an error's.
+    ///
+    /// # Errors
+    /// When the gateway does not answer or breaks off, and what `take` says.
+    pub fn take(
+        &self,
+        (method, url): (&str, &str),
+        authorization: &str,
+        mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<(u16, String), Error> {
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_not_a_method| Error::Url)?;
+        let request = self.client.request(method, url).header("authorization", authorization).timeout(FETCH_TIMEOUT);
+        self.runtime.block_on(async {
+            let mut response = request.send().await?;
+            let status = response.status().as_u16();
+            if status >= 400 {
+                return Ok((status, response.text().await?));
+            }
+            let slow = |_elapsed| std::io::Error::from(std::io::ErrorKind::TimedOut);
+            while let Some(piece) = tokio::time::timeout(LOCAL_TIMEOUT, response.chunk()).await.map_err(slow)?? {
+                take(&piece)?;
+            }
+            Ok((status, String::new()))
         })
     }
 

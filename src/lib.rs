@@ -1,14 +1,17 @@
 //! Pforte: a privacy-focused consent and first-party identity gateway.
 //!
 //! One folder is one room, one room is one concept. From the ground up: [`store`] keeps bytes and knows no word of the
-//! domain; [`vault`] holds keys and everything sealed; [`ledger`] lets outsiders check what was decided; [`policy`] says what may be done with what; [`events`] is the wire
+//! domain; [`vault`] holds keys and everything sealed; [`backup`] copies both; [`ledger`] lets outsiders check what was decided; [`policy`] says
+//! what may be done with what; [`events`] is the wire
 //! form; [`identity`] knows who an identifier belongs to; [`consent`] what people decided; [`gate`] decides, purely;
 //! [`outbox`] holds what may leave; [`profile`] is the embedded profile store; [`intake`] is the way in and [`forward`] the
-//! way out. Around them stands the frame: [`app`], [`routes`], [`server`], [`auth`], [`site`], [`telemetry`], [`cli`].
+//! way out. Around them stands the frame: [`app`], [`routes`], [`server`], [`auth`], [`site`], [`stream`], [`telemetry`],
+//! [`cli`].
 //! A room imports only from rooms below its own. `docs/ARCHITECTURE.md` walks one event and one decision through them.
 
 pub mod app;
 pub mod auth;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -32,5 +35,6 @@ pub mod routes;
 pub mod server;
 pub mod site;
 pub mod store;
+pub mod stream;
 pub mod telemetry;
 pub mod vault;

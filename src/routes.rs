@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{ServiceConfig, delete, get, method, post, resource, scope, to};
 
-use crate::{consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry, vault};
+use crate::{backup, consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry, vault};
 
 /// Adds all endpoints.
 pub fn all(cfg: &mut ServiceConfig) {
@@ -106,5 +106,6 @@ fn operators(cfg: &mut ServiceConfig) {
             .route("/domains/{domain}/rotate", post().to(vault::http::rotate_domain))
             .route("/domains/{domain}/retire", post().to(vault::http::retire_domain)),
     )
+    .route("/v1/backup", post().to(backup::http::backup))
     .route("/v1/policy/reload", post().to(site::reload_policy));
 }

@@ -28,7 +28,7 @@ use crate::clock::{Chance, Millis, NoChance};
 use crate::limit;
 
 /// The folder in the data folder.
-const FOLDER: &str = "keys.d";
+pub const FOLDER: &str = "keys.d";
 /// How a secret key begins: `sk_<id>_<secret>`.
 const PREFIX: &str = "sk_";
 /// The memory of one argon2id, in KiB (OWASP's recommendation, with two passes).

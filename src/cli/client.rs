@@ -54,6 +54,24 @@ impl Gateway {
         self.text(method, path, None, &format!("Bearer {}", self.key))
     }
 
+    /// Asks for something large and hands it over as it comes.
+    ///
+    /// # Errors
+    /// When the gateway does not answer, refuses or breaks off, and what `take` says.
+    pub fn fetch(&self, method: &str, path: &str, take: impl FnMut(&[u8]) -> std::io::Result<()>) -> anyhow::Result<()> {
+        let url = format!("{}{path}", self.url);
+        let (status, text) = self
+            .http
+            .take((method, &url), &format!("Bearer {}", self.key), take)
+            .with_context(|| format!("the gateway at {} broke off", self.url))?;
+        if status >= 400 {
+            let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+            let message = value.get("message").and_then(Value::as_str).unwrap_or("no reason given");
+            anyhow::bail!("{method} {path}: {status}: {message}");
+        }
+        Ok(())
+    }
+
     /// Sends as a source does, with its write key.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 pub mod audit;
+pub mod backup;
 mod cases;
 pub mod certificate;
 pub mod client;
@@ -13,6 +14,7 @@ pub mod ledger;
 pub mod policy;
 pub mod receipt;
 pub mod requests;
+pub mod restore;
 pub mod retention;
 pub mod serve;
 pub mod store;
@@ -59,6 +61,10 @@ enum Command {
     Ledger(ledger::Args),
     /// Checks receipts of decisions
     Receipt(receipt::Args),
+    /// Copies everything that is stored, or the keys, into a sealed file
+    Backup(Box<backup::Args>),
+    /// Makes a data folder from a backup
+    Restore(Box<restore::Args>),
     /// Looks after the store
     Store(store::Args),
 }
@@ -84,6 +90,8 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Some(Command::Certificate(args)) => certificate::run(&args),
         Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Receipt(args)) => receipt::run(&args),
+        Some(Command::Backup(args)) => backup::run(&args),
+        Some(Command::Restore(args)) => restore::run(&args),
         Some(Command::Store(args)) => store::run(&args),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use crate::{consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry, vault};
+use crate::{backup, consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry, vault};
 
 /// What is served at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
@@ -58,6 +58,7 @@ use crate::{consent, error, forward, intake, ledger, profile, retention, rights,
         rights::http::opendsr::status,
         rights::http::opendsr::cancel,
         rights::http::opendsr::callback,
+        backup::http::backup,
         forward::http::list,
         forward::http::replay,
         forward::http::webhook_secret,

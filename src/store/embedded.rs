@@ -187,8 +187,11 @@ impl Engine for Embedded {
     }
 
     fn begin(&self, stream: u8, chunk: u64) -> Result<(), Error> {
-        self.keys.apply(vec![sealed(floor_key(stream), &chunk.to_be_bytes())])?;
-        self.log_from(stream, chunk).map(drop)
+        let (key, floor) = sealed(floor_key(stream), &chunk.to_be_bytes());
+        self.keys.apply(std::iter::once((key.as_slice(), floor.as_deref())))?;
+        self.log_from(stream, chunk)?;
+        self.recent.write().heads.insert(stream, chunk.saturating_sub(1));
+        Ok(())
     }
 
     fn heads(&self) -> Result<Vec<(u8, u64)>, Error> {

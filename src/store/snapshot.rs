@@ -271,15 +271,19 @@ impl Rebuild {
             self.engine.begin(stream, chunk)?;
             self.heads.insert(stream, chunk.saturating_sub(1));
         }
-        let head = self.heads.entry(stream).or_default();
-        if chunk <= *head {
+        let head = self.heads.get(&stream).copied().unwrap_or_default();
+        if chunk <= head {
             return Err(Error::Damaged { what: String::from("chunks of a copy are out of order") });
         }
-        for gone in *head + 1..chunk {
-            self.appends.push(Append { stream, chunk: gone, bytes: Vec::new() });
+        for gone in head + 1..chunk {
+            self.append(stream, gone, Vec::new())?;
             self.drops.push((stream, gone));
         }
-        *head = chunk;
+        self.append(stream, chunk, bytes)
+    }
+
+    fn append(&mut self, stream: u8, chunk: u64, bytes: Vec<u8>) -> Result<(), Error> {
+        self.heads.insert(stream, chunk);
         self.streams.insert(stream);
         self.bytes += bytes.len() + 64;
         self.appends.push(Append { stream, chunk, bytes });

@@ -178,6 +178,11 @@ fn problem(error: &Error) -> Problem {
         | Error::OpenToOthers { .. }
         | Error::NotAKey { .. }
         | Error::Certificate { .. }
+        | Error::PassphraseShort { .. }
+        | Error::Archive(_)
+        | Error::KeyDiffers { .. }
+        | Error::KeysOfAnotherTime { .. }
+        | Error::ListTooShort { .. }
         | Error::RotationCutOff
         | Error::Io { .. }
         | Error::Chance(_)

@@ -74,30 +74,32 @@ impl Gateway {
 
     /// Starts with further options of `pforte serve`.
     pub(crate) fn with_options(policies: &Path, options: &[&str]) -> Self {
-        Self::begin(policies, options, |_| {})
+        let mut gateway = Self::idle(policies, options);
+        gateway.run();
+        gateway
     }
 
     /// Starts on the shipped policy, after something was put into its folder.
     pub(crate) fn after(past: impl FnOnce(&Path)) -> Self {
-        Self::begin(&project().join("policies"), &[], past)
+        let mut gateway = Self::idle(&project().join("policies"), &[]);
+        past(gateway.folder.path());
+        gateway.run();
+        gateway
     }
 
-    fn begin(policies: &Path, options: &[&str], past: impl FnOnce(&Path)) -> Self {
-        let folder = tempfile::Builder::new().prefix("pforte-it").tempdir().unwrap();
-        past(folder.path());
-        let mut gateway = Self {
-            folder,
+    /// One that does not run yet: its folders are still to be made.
+    pub(crate) fn idle(policies: &Path, options: &[&str]) -> Self {
+        Self {
+            folder: tempfile::Builder::new().prefix("pforte-it").tempdir().unwrap(),
             policies: policies.to_path_buf(),
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             child: None,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             errors: std::sync::Mutex::default(),
-        };
-        gateway.run();
-        gateway
+        }
     }
 
-    fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_pforte"))
             .current_dir(self.folder.path())
@@ -174,12 +176,18 @@ impl Gateway {
 
     /// Runs another command of the binary on the same folders.
     pub(crate) fn command(&self, args: &[&str]) -> std::process::Output {
-        Command::new(env!("CARGO_BIN_EXE_pforte"))
-            .current_dir(self.folder.path())
-            .args(args)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+        self.prepare(args).output().unwrap()
+    }
+
+    /// Begins another command, to be ended in its middle.
+    pub(crate) fn begin(&self, args: &[&str]) -> Child {
+        self.prepare(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    fn prepare(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pforte"));
+        command.current_dir(self.folder.path()).args(args).stdin(Stdio::null());
+        command
     }
 
     /// The token that commands on this machine use.

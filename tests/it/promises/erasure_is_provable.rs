@@ -394,3 +394,68 @@ fn is_signed(call: &Call, secret: &str) -> bool {
     let signature = base64.decode(call.headers["webhook-signature"].strip_prefix("v1,").unwrap()).unwrap();
     ring::hmac::verify(&key, &said, &signature).is_ok()
 }
+
+/// The words of a command that must go well or be refused.
+fn says(gateway: &Gateway, goes: bool, args: &[&str]) -> String {
+    let output = gateway.command(&[args, &["--passphrase-file", "phrase"]].concat());
+    let words = String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned();
+    assert_eq!(output.status.success(), goes, "{args:?}: {words}");
+    words
+}
+
+#[test]
+fn a_backup_from_before_brings_nobody_back_who_stands_on_a_list_of_today() {
+    let mut gateway = Gateway::start();
+    std::fs::write(gateway.path("phrase"), "ein langer Satz fuer die Schluessel").unwrap();
+    let (erika, otto) = (Person::new("erika"), Person::new("otto"));
+    for person in [&otto, &erika] {
+        person.decides(&gateway, &ALL);
+        person.decides_as(&gateway, "wk_web", &json!({"identifiers": {"email": person.email}, "method": "portal"}), &ALL);
+        send(&gateway, "wk_web", &[joins(person), person.does("Product Viewed")]);
+    }
+    gateway.drain();
+    assert!(lookup(&gateway, &erika.email).is_some());
+    let his = lookup(&gateway, &otto.email).unwrap();
+    says(&gateway, true, &["backup", "--to", "old.backup", "--keys-to", "old.keys"]);
+    erase(&gateway, &json!({"email": erika.email, "device": erika.device}));
+    says(&gateway, true, &["backup", "keys", "--to", "new.keys"]);
+
+    // The keys of today do not open it, nor do they together with the backup of today.
+    for keys in [&["--data", "d2"][..], &["--data", "d2", "--keys", "k2", "--keys-from", "new.keys", "--shredded", "new.keys"]] {
+        let words = says(&gateway, false, &[&["restore", "--from", "old.backup"], keys].concat());
+        assert!(words.contains("somebody was erased in between"), "{words}");
+    }
+    assert!(says(&gateway, false, &["backup", "check", "old.backup"]).contains("erased in between"));
+    // Nor are the keys of then put in the place of those of today.
+    let over = ["restore", "--from", "old.backup", "--data", "d2", "--keys-from", "old.keys", "--shredded-lost"];
+    assert!(says(&gateway, false, &over).contains("into an empty folder"));
+    assert!(!gateway.path("d2").exists() && !gateway.path("k2").exists());
+
+    gateway.stop();
+    for list in ["new.keys", "shredded"] {
+        let mut other = Gateway::idle(&project().join("policies"), &[]);
+        for name in ["phrase", "old.backup", "old.keys", "new.keys"] {
+            std::fs::copy(gateway.path(name), other.path(name)).unwrap();
+        }
+        copy(&gateway.path("keys/shredded"), &other.path("shredded"));
+        let restore = ["restore", "--from", "old.backup", "--keys-from", "old.keys", "--shredded", list];
+        assert!(says(&other, true, &restore).contains("shredded again at the next start"));
+        other.run();
+        assert_eq!(lookup(&other, &erika.email), None, "{list}");
+        assert_eq!(lookup(&other, &otto.email).as_ref(), Some(&his));
+        let back = erika.does("Product Viewed");
+        send(&other, "wk_web", std::slice::from_ref(&back));
+        assert!(!arrived(&other).contains(&id(&back)), "her decisions are gone as well");
+        // And what was restored does not open with the keys of the backup any more.
+        other.stop();
+        std::fs::remove_dir_all(other.path("keys")).unwrap();
+        std::fs::rename(other.path("data"), other.path("restored")).unwrap();
+        says(&other, true, &restore);
+        std::fs::remove_dir_all(other.path("data")).unwrap();
+        std::fs::rename(other.path("restored"), other.path("data")).unwrap();
+        let serve =
+            ["serve", "--listen", "127.0.0.1:0", "--policies", project().join("policies").to_str().unwrap()].map(str::to_owned);
+        let refused = other.command(&serve.iter().map(String::as_str).collect::<Vec<&str>>());
+        assert!(!refused.status.success(), "the root of the backup opened what was erased again");
+    }
+}
