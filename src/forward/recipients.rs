@@ -1,6 +1,6 @@
 //! Who received what of whom, and forgetting it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::record::{DEAD, RECIPIENTS, Received, ReceivedKey, entry};
 use crate::clock::Millis;
@@ -66,20 +66,23 @@ impl Sum {
     }
 }
 
-/// Puts into the batch that nothing of a subject waits any more as a dead letter, and that nobody received anything of it. Other
+/// Puts into the batch that nothing of these subjects waits any more as a dead letter, and that nobody received anything of them. Other
 /// events that wait go by themselves: they do not open any more.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn forget(store: &Store, subject: SubjectId, batch: &mut Batch) -> Result<(), store::Error> {
-    forget_received(store, subject, batch)?;
+pub fn forget(store: &Store, subjects: &[SubjectId], batch: &mut Batch) -> Result<(), store::Error> {
+    for subject in subjects {
+        forget_received(store, *subject, batch)?;
+    }
+    let subjects: HashSet<&SubjectId> = subjects.iter().collect();
     let mut after = None;
     loop {
         let page = DEAD.scan(store, &[], after.as_ref(), PAGE)?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = Some(*last);
         for (id, dead) in &page {
-            if entry(&dead.entry).is_some_and(|entry| entry.subject == subject) {
+            if entry(&dead.entry).is_some_and(|entry| subjects.contains(&entry.subject)) {
                 DEAD.delete(batch, id);
             }
         }

@@ -70,6 +70,12 @@ impl Profiles {
         Ok(())
     }
 
+    /// How many events are stored of these subjects.
+    #[must_use]
+    pub fn count(&self, subjects: &[SubjectId]) -> u64 {
+        self.all_places(subjects).len() as u64
+    }
+
     fn all_places(&self, subjects: &[SubjectId]) -> Vec<Place> {
         let index = self.index.read();
         index.timeline(subjects).filter_map(|number| index.place(number)).collect()

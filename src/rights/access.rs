@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use askama::Template;
 use jiff::tz::TimeZone;
@@ -65,6 +67,21 @@ impl Format {
             Self::Csv => "pforte.csv",
             Self::Html => "pforte.html",
         }
+    }
+}
+
+/// How far the making of a package is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    events: AtomicU64,
+    written: AtomicU64,
+}
+
+impl Progress {
+    /// How many events are stored, and how many of them were looked at for the package by now.
+    #[must_use]
+    pub fn figures(&self) -> (u64, u64) {
+        (self.events.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed))
     }
 }
 
@@ -149,6 +166,7 @@ struct Scope<'a> {
     kind: Kind,
     subjects: Vec<SubjectId>,
     policy: &'a Policy,
+    progress: Arc<Progress>,
 }
 
 impl Scope<'_> {
@@ -289,14 +307,25 @@ impl Rights {
             return Err(Error::NoPackage);
         }
         let policy = self.deps.policy.current();
-        let subjects = request.subjects.iter().filter_map(|hex| super::erase::subject(hex)).collect();
-        let scope = Scope { kind: request.kind, subjects, policy: &policy };
+        let subjects = request.concerned();
+        let progress = Arc::new(Progress { events: self.deps.profiles.count(&subjects).into(), written: AtomicU64::new(0) });
+        self.progress.lock().insert(id, Arc::clone(&progress));
+        let scope = Scope { kind: request.kind, subjects, policy: &policy, progress };
         let package = self.head(id, &scope, language, at)?;
         match format {
             Format::Json => self.json(&package, &scope, out),
             Format::Csv => self.table(&scope, out),
             Format::Html => self.page(&package, &scope, language, out),
-        }
+        }?;
+        // What was left out, such as what a page has no room for, was looked at, too.
+        scope.progress.written.store(scope.progress.figures().0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// How far the latest making of a package is; `None` if none was begun since the start.
+    #[must_use]
+    pub fn progress(&self, id: RequestId) -> Option<(u64, u64)> {
+        self.progress.lock().get(&id).map(|progress| progress.figures())
     }
 
     fn head(&self, id: RequestId, scope: &Scope<'_>, language: &str, at: Millis) -> Result<Package, Error> {
@@ -349,6 +378,7 @@ impl Rights {
     fn each(&self, scope: &Scope<'_>, mut take: impl FnMut(&Exported<'_>) -> Result<bool, Error>) -> Result<(), Error> {
         let mut failed = Ok(());
         self.deps.profiles.export(&scope.subjects, scope.policy, |event| {
+            scope.progress.written.fetch_add(1, Ordering::Relaxed);
             if !scope.holds(&event.purposes) {
                 return true;
             }

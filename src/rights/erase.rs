@@ -9,6 +9,8 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::try_join_all;
+
 use super::opendsr::Order;
 use super::request::{Fate, Recipient};
 use super::{Certificate, Error, Request, RequestId, Rights, State};
@@ -20,6 +22,8 @@ use crate::profile::Profiles;
 use crate::store::{self, Batch};
 use crate::vault::Class;
 
+/// How many erasures are done at a time.
+const ERASED_AT_ONCE: usize = 512;
 /// How often forgetting somebody starts over because something of theirs changed meanwhile.
 const FORGET_TRIES_MAX: u32 = 64;
 /// How long it waits before.
@@ -55,58 +59,112 @@ impl Rights {
         Ok(())
     }
 
-    /// Does what is left to be done here, and completes the request when all recipients have done their part.
-    pub(super) async fn erase(&self, id: RequestId) -> Result<(), Error> {
-        let _turn = self.turn.lock().await;
-        let mut request = self.get(id)?;
-        if request.state != State::Running {
-            return Ok(());
+    /// Does what is left to be done here of erasures, and completes those whose recipients have all done their part. Many are done at a
+    /// time; what fails for one is tried again for each by itself, so that one does not stop the others.
+    pub(super) async fn erase_all(&self, ids: &[RequestId]) -> Result<(), Error> {
+        let mut failed = Ok(());
+        for some in ids.chunks(ERASED_AT_ONCE) {
+            if self.erase(some).await.is_err() {
+                for id in some {
+                    failed = failed.and(self.erase(std::slice::from_ref(id)).await);
+                }
+            }
         }
-        let subjects: Vec<SubjectId> = request.subjects.iter().filter_map(|hex| subject(hex)).collect();
-        if request.shredded.is_none() {
-            self.keep_away(&mut request, &subjects).await?;
-            self.forget(&subjects).await?;
-            self.shred(subjects.iter().map(|subject| (*subject, Class::STANDARD)).collect()).await?;
-            self.deps.forwarder.fence().await;
+        failed
+    }
+
+    async fn erase(&self, ids: &[RequestId]) -> Result<(), Error> {
+        let _turn = self.turn.lock().await;
+        let mut running = Vec::with_capacity(ids.len());
+        for id in ids {
+            running.push((*id, self.get(*id)?));
+        }
+        running.retain(|(_, request)| request.state == State::Running);
+        let (fresh, mut rest): (Vec<_>, Vec<_>) = running.into_iter().partition(|(_, request)| request.shredded.is_none());
+        rest.extend(self.shred_people(fresh).await?);
+        let open: Vec<SubjectId> = rest.iter().filter(|(_, r)| !r.swept).flat_map(|(_, r)| r.concerned()).collect();
+        self.sweep(&open).await?;
+        let over = rest.into_iter().filter_map(|(id, mut request)| {
+            let settled = !request.recipients.iter().any(|recipient| recipient.fate.is_waited_for());
+            let unswept = !std::mem::replace(&mut request.swept, true);
+            (settled || unswept).then_some((id, request, settled))
+        });
+        try_join_all(over.map(
+            async |(id, request, settled)| {
+                if settled { self.certify(id, request).await } else { self.save(id, &request).await }
+            },
+        ))
+        .await?;
+        Ok(())
+    }
+
+    /// Makes everything of people unreadable, waits for what was on its way, and notes who has received something.
+    async fn shred_people(&self, mut fresh: Vec<(RequestId, Request)>) -> Result<Vec<(RequestId, Request)>, Error> {
+        if fresh.is_empty() {
+            return Ok(fresh);
+        }
+        for (_, request) in &mut fresh {
+            let subjects = request.concerned();
+            self.keep_away(request, &subjects).await?;
+        }
+        let subjects: Vec<SubjectId> = fresh.iter().flat_map(|(_, request)| request.concerned()).collect();
+        self.forget(&subjects).await?;
+        self.shred(subjects.iter().map(|subject| (*subject, Class::STANDARD)).collect()).await?;
+        self.deps.forwarder.fence().await;
+        for (_, request) in &mut fresh {
+            let subjects = request.concerned();
             request.recipients = self.recipients(&subjects)?;
             request.kept = self.kept(&subjects)?;
             let at = self.deps.clock.now();
             request.shredded = Some((subjects.len(), at));
             request.note(at, "gateway", "erased", None);
-            self.save(id, &request).await?;
         }
-        self.forget(&subjects).await?;
+        try_join_all(fresh.iter().map(|(id, request)| self.save(*id, request))).await?;
+        Ok(fresh)
+    }
+
+    /// Whatever came in between goes as well, and so does the list of recipients.
+    async fn sweep(&self, subjects: &[SubjectId]) -> Result<(), Error> {
+        if subjects.is_empty() {
+            return Ok(());
+        }
+        self.forget(subjects).await?;
         let mut batch = Batch::default();
-        subjects.iter().try_for_each(|subject| recipients::forget(&self.deps.store, *subject, &mut batch))?;
+        recipients::forget(&self.deps.store, subjects, &mut batch)?;
         if !batch.is_empty() {
             self.deps.store.commit(batch).await?;
-        }
-        if !request.recipients.iter().any(|recipient| recipient.fate.is_waited_for()) {
-            let at = self.deps.clock.now();
-            let policy = self.deps.policy.current();
-            let certificate = Certificate::of(id, &request, &policy.controller.name, at);
-            request.certificate = Some(certificate.sign(self.deps.vault.signer())?);
-            request.close(State::Done);
-            request.note(at, "gateway", "done", None);
-            self.save(id, &request).await?;
         }
         Ok(())
     }
 
+    /// Signs the certificate, and ends the request.
+    async fn certify(&self, id: RequestId, mut request: Request) -> Result<(), Error> {
+        let at = self.deps.clock.now();
+        let policy = self.deps.policy.current();
+        let certificate = Certificate::of(id, &request, &policy.controller.name, at);
+        request.certificate = Some(certificate.sign(self.deps.vault.signer())?);
+        request.close(State::Done);
+        request.note(at, "gateway", "done", None);
+        self.save(id, &request).await
+    }
+
     /// Lets everything about these people go that is found by who they are.
     async fn forget(&self, subjects: &[SubjectId]) -> Result<(), Error> {
-        for subject in subjects {
-            let mut tries = 0;
-            while let Err(error) = self.try_forget(*subject).await {
-                if !error.is_conflict() || tries >= FORGET_TRIES_MAX {
-                    return Err(error);
-                }
-                // An identifier is being moved to another index key at this moment.
-                tries += 1;
-                tokio::time::sleep(FORGET_PAUSE).await;
+        try_join_all(subjects.iter().map(|subject| self.forget_one(*subject))).await?;
+        Ok(())
+    }
+
+    async fn forget_one(&self, subject: SubjectId) -> Result<(), Error> {
+        let mut tries = 0;
+        while let Err(error) = self.try_forget(subject).await {
+            if !error.is_conflict() || tries >= FORGET_TRIES_MAX {
+                return Err(error);
             }
-            self.forgotten(*subject);
+            // An identifier is being moved to another index key at this moment.
+            tries += 1;
+            tokio::time::sleep(FORGET_PAUSE).await;
         }
+        self.forgotten(subject);
         Ok(())
     }
 
@@ -134,7 +192,7 @@ impl Rights {
         for subject in returned {
             let mut batch = self.all_of(*subject)?;
             if !running.contains(subject) {
-                recipients::forget(&self.deps.store, *subject, &mut batch)?;
+                recipients::forget(&self.deps.store, std::slice::from_ref(subject), &mut batch)?;
             }
             // On a thread of its own: a runtime's thread must not block in the store's own wait.
             let store = &self.deps.store;

@@ -31,13 +31,16 @@ mod restrict;
 mod segment;
 mod step;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod work;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, Notify};
 
-pub use access::{Format, Package};
+pub use access::{Format, Package, Progress};
 pub use audit::{Entry, Question};
 pub use certificate::{CERTIFICATE, Certificate, Part};
 use deadline::Calendar;
@@ -229,6 +232,9 @@ pub struct Rights {
     deps: Deps,
     /// Requests change one at a time. There are few, and each takes milliseconds.
     turn: Mutex<()>,
+    running: parking_lot::Mutex<work::Running>,
+    /// How far the making of packages is, since the start.
+    progress: parking_lot::Mutex<HashMap<RequestId, Arc<Progress>>>,
     /// There may be somebody to be told.
     telling: Notify,
     /// There may be a controller to be called back.
@@ -247,6 +253,8 @@ impl Rights {
         Self {
             deps,
             turn: Mutex::default(),
+            running: parking_lot::Mutex::default(),
+            progress: parking_lot::Mutex::default(),
             telling: Notify::new(),
             calling: Notify::new(),
             auditing: Mutex::default(),
@@ -351,6 +359,7 @@ impl Rights {
                 gone += 1;
             }
         }
+        self.progress.lock().retain(|id, _| self.package_is_there(*id).is_ok());
         self.tidy_audit(at).await?;
         Ok(gone)
     }
@@ -402,6 +411,7 @@ impl Rights {
         let mut batch = Batch::default();
         REQUESTS.put(&mut batch, &id, &Sealed(sealed));
         milestone::append(&mut batch, &key, (id, request), self.stored_acts(id)?)?;
+        self.note_running(id, request);
         Ok(batch)
     }
 

@@ -119,7 +119,7 @@ impl Rights {
         if !request.has(CORRECTED) {
             match self.correct(id, &request).await {
                 Ok(corrected) => request = corrected,
-                Err(Error::NotTheirs | Error::Taken) => return self.send_back(id, request).await,
+                Err(Error::NotTheirs | Error::Taken | Error::Identifier { .. }) => return self.send_back(id, request).await,
                 Err(error) => return Err(error),
             }
         }
@@ -138,7 +138,8 @@ impl Rights {
         self.settle(id, request).await
     }
 
-    /// Somebody else has got the new value, or they have lost the old one, since it was approved: somebody has to decide again.
+    /// Somebody else has got the new value, or they have lost the old one, or the policy knows the type no more, since it was approved:
+    /// somebody has to decide again.
     async fn send_back(&self, id: RequestId, mut request: Request) -> Result<(), Error> {
         request.state = State::InReview;
         request.approvals.clear();
@@ -222,7 +223,12 @@ impl Rights {
     /// Whoever states an old value is somebody else from now on, and what was refused with it stays refused for them.
     async fn keep_refusals(&self, id: RequestId, request: &Request) -> Result<(), Error> {
         let policy = self.deps.policy.current();
-        for (read, refused) in self.read(request, &policy)?.into_iter().zip(&request.kept_refusals) {
+        let read = match self.read(request, &policy) {
+            // The policy has the type no more: nobody can state the old value either.
+            Err(Error::Identifier { .. }) => return Ok(()),
+            read => read?,
+        };
+        for (read, refused) in read.into_iter().zip(&request.kept_refusals) {
             let decisions: Vec<(usize, bool)> = refused.iter().filter_map(|id| Some((policy.purpose(id)?, false))).collect();
             if decisions.is_empty() || self.deps.directory.owner(&read.old).is_some() {
                 continue;

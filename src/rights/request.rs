@@ -331,6 +331,9 @@ pub struct Request {
     /// Who sees to it: a name that the company gives its people, never one of a customer.
     #[serde(default)]
     pub assigned: Option<String>,
+    /// Whether what came in while an erasure was done has gone as well.
+    #[serde(default)]
+    pub swept: bool,
     /// Since when recipients are told, if it is no erasure.
     #[serde(default)]
     pub telling_since: Option<Millis>,
@@ -372,6 +375,7 @@ impl Request {
             corrected: Vec::new(),
             origin: None,
             assigned: None,
+            swept: false,
             telling_since: None,
             approvals: Vec::new(),
             suppress: false,

@@ -66,7 +66,7 @@ impl Rights {
     /// Those whom no other request restricts. Somebody may have asked twice; then it ends with the last.
     fn not_restricted_otherwise(&self, request: &Request) -> Result<Vec<SubjectId>, Error> {
         let mut over = request.concerned();
-        for (_, other) in self.list(Some(State::Running))? {
+        for (_, other) in self.running()? {
             if other.kind == request.kind && !other.lifted {
                 let held = other.concerned();
                 over.retain(|subject| !held.contains(subject));

@@ -148,19 +148,6 @@ impl Rights {
     }
 }
 
-impl Rights {
-    /// What somebody is about to be erased from takes nothing else: it would be about nothing a moment later.
-    fn not_being_erased(&self, request: &Request) -> Result<(), Error> {
-        for (_, other) in self.list(Some(State::Running))? {
-            let erases = other.kind == Kind::Erasure && other.shredded.is_none();
-            if erases && other.subjects.iter().any(|subject| request.subjects.contains(subject)) {
-                return Err(Error::Underway);
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Step {
     /// What a note about it names, besides the reason.
     fn is_about(&self) -> Option<&str> {

@@ -75,6 +75,9 @@ pub struct RequestAnswer {
     acts: Vec<ActAnswer>,
     /// Whether there is a certificate.
     certificate: bool,
+    /// How far the latest making of the package is, if there was one since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package: Option<ProgressAnswer>,
     /// Until when the package of an access or portability can be fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     available_until: Option<String>,
@@ -122,6 +125,15 @@ pub struct OriginAnswer {
     controller: String,
     /// The request's name there.
     subject_request_id: String,
+}
+
+/// How far the making of a package is.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ProgressAnswer {
+    /// How many events are stored.
+    events: u64,
+    /// How many of them were looked at by now.
+    written: u64,
 }
 
 /// Something that was done.
@@ -189,6 +201,7 @@ impl RequestAnswer {
             approvals: request.approvals,
             acts: acts.map(|act| ActAnswer { at: rfc3339(act.at), who: act.who, what: act.what, why: act.why }).collect(),
             certificate: request.certificate.is_some(),
+            package: app.rights.progress(id).map(|(events, written)| ProgressAnswer { events, written }),
             available_until: request.available_until.map(rfc3339),
         }
     }

@@ -15,7 +15,7 @@ use super::{Error, Kind, RequestId, Step, Submission, Wrong};
 use crate::app::App;
 use crate::auth::{self, Scope};
 use crate::error::{Code, Problem, ProblemBody};
-pub use answer::{ActAnswer, FiledAnswer, OrderAnswer, OriginAnswer, RecipientAnswer, RequestAnswer};
+pub use answer::{ActAnswer, FiledAnswer, OrderAnswer, OriginAnswer, ProgressAnswer, RecipientAnswer, RequestAnswer};
 pub use body::{Filed, Order, Search};
 use body::{named, reason};
 

@@ -84,6 +84,8 @@ fn one_package_says_everything_and_nothing_of_anybody_else() {
             && all["controller"]["name"].is_string()
     );
 
+    let seen = gateway.get(&format!("/v1/requests/{id}"), &bearer(&gateway)).json();
+    assert_eq!(seen["package"], json!({"events": 3, "written": 3}), "{seen}");
     let (table, page) = (table(&gateway, &id), page(&gateway, &id, &erika));
     for text in [all.to_string(), table, page] {
         assert!(!text.contains(&otto.email) && !text.contains(&otto.device), "somebody else's data");
