@@ -3,7 +3,11 @@
 //! Older Segment SDKs read `message`, `code` and `error` from an error body and stumble where one is missing, so all
 //! three are always there. A 5xx says nothing but the code and the request ID.
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::{PayloadError, QueryPayloadError};
 use actix_web::http::{StatusCode, header};
+use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -180,6 +184,32 @@ impl ResponseError for Problem {
         }
         answer.content_type("application/problem+json").body(serde_json::to_string(&self.body()).unwrap_or_default())
     }
+}
+
+/// Says in words of ours what the server refuses before a handler is asked: a body that is too large, a query that cannot be read.
+///
+/// # Errors
+/// Whatever the service says.
+pub async fn in_our_words(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let answer = next.call(req).await?;
+    let problem = answer.response().error().and_then(|error| {
+        let too_large = matches!(error.as_error::<PayloadError>(), Some(PayloadError::Overflow));
+        let unread = error.as_error::<QueryPayloadError>().is_some();
+        if too_large {
+            Some(Problem::new(Code::BodyTooLarge).detail("the body is too large for this address"))
+        } else if unread {
+            Some(Problem::field(Code::InvalidField, "query").detail("the query cannot be read"))
+        } else {
+            None
+        }
+    });
+    Ok(match problem {
+        Some(problem) => answer.into_response(problem.error_response()).map_into_right_body(),
+        None => answer.map_into_left_body(),
+    })
 }
 
 /// The address is right and the method is not.

@@ -42,6 +42,7 @@ pub fn bind(app: &Arc<App>) -> anyhow::Result<Bound> {
             .app_data(shared.clone())
             .app_data(web::PayloadConfig::new(limit::API_BODY_BYTES_MAX))
             .app_data(web::JsonConfig::default().limit(limit::API_BODY_BYTES_MAX))
+            .wrap(from_fn(crate::error::in_our_words))
             .wrap(from_fn(telemetry::observe))
             .wrap(from_fn(crate::site::security_headers))
             .wrap(NormalizePath::new(TrailingSlash::MergeOnly))

@@ -3,6 +3,7 @@
 mod a_duty_keeps_nothing_else;
 mod acknowledged_is_durable;
 mod bad_input_harms_nothing;
+mod bad_requests_harm_nothing;
 mod consent_is_provable;
 mod decisions_explain_themselves;
 mod erasure_is_provable;
