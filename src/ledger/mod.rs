@@ -48,8 +48,10 @@ use crate::vault::Vault;
 const GATHER: Duration = Duration::from_millis(200);
 /// How long the work rests after it failed.
 const STUMBLED: Duration = Duration::from_secs(10);
-/// How many chunks of the stream are taken at a time.
+/// How many chunks of the stream are read at a time.
 const CHUNKS_AT_ONCE: usize = 2;
+/// The same while the tree is built again, which touches files alone.
+const REBUILD_CHUNKS: usize = 64;
 /// From how many leaves on a step is full. The engine keeps what it replaces until a commit is over, so a commit must not be large.
 const STEP_LEAVES: usize = 1024;
 
@@ -188,7 +190,7 @@ impl Ledger {
         let mut next = work.clone();
         let mut found = Vec::new();
         let mut grown = Grown::default();
-        while found.len() < STEP_LEAVES && take_chunks(&self.store, &mut next, &mut grown, &mut found)? {}
+        while found.len() < STEP_LEAVES && take_chunks((&self.store, CHUNKS_AT_ONCE), &mut next, &mut grown, &mut found)? {}
         if found.is_empty() {
             return Ok(0);
         }
@@ -269,8 +271,13 @@ impl Ledger {
 }
 
 /// Takes in some chunks of the stream; `false` if there are none.
-fn take_chunks(store: &Store, work: &mut Work, grown: &mut Grown, found: &mut Vec<(Commitment, u64)>) -> Result<bool, Error> {
-    let chunks = store.chunks(record::COMMITMENTS, work.chunk, CHUNKS_AT_ONCE)?;
+fn take_chunks(
+    (store, at_once): (&Store, usize),
+    work: &mut Work,
+    grown: &mut Grown,
+    found: &mut Vec<(Commitment, u64)>,
+) -> Result<bool, Error> {
+    let chunks = store.chunks(record::COMMITMENTS, work.chunk, at_once)?;
     for chunk in &chunks {
         for entry in chunk.entries.iter() {
             let commitment = Commitment(entry.try_into().map_err(|_other_length| Error::Form)?);
@@ -290,7 +297,7 @@ fn rebuild(store: &Store, files: &Files, signed: &State) -> Result<Work, Error> 
     files.clear()?;
     while work.edge.size() < signed.size {
         let (mut grown, mut found, before) = (Grown::default(), Vec::new(), work.edge.size());
-        if !take_chunks(store, &mut work, &mut grown, &mut found)? {
+        if !take_chunks((store, REBUILD_CHUNKS), &mut work, &mut grown, &mut found)? {
             break;
         }
         files.write(before, &grown)?;
