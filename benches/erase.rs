@@ -119,6 +119,7 @@ async fn approved(app: &App, n: u64) -> RequestId {
         wrong: Wrong::default(),
         identified: true,
         suppress: false,
+        language: None,
         who: String::from("bench"),
         why: None,
     };

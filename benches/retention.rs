@@ -97,6 +97,7 @@ fn config(folder: &Path) -> Config {
         workers: 1,
         cache_mib: 256,
         trusted_proxies: Vec::new(),
+        mail: pforte::config::Mail::default(),
         public_url: None,
         index_key_days: 0,
         master: MasterKey::default(),

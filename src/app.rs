@@ -15,6 +15,7 @@ use crate::identity::Directory;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
 use crate::limit::Limiter;
+use crate::mail::{self, Mails};
 use crate::policy::{self, Handle};
 use crate::profile::Profiles;
 use crate::retention::{self, Retention};
@@ -52,6 +53,8 @@ pub struct App {
     pub intake: Arc<Intake>,
     /// The way out.
     pub forwarder: Arc<Forwarder>,
+    /// Letters to people.
+    pub mails: Arc<Mails>,
     /// What people ask for.
     pub rights: Arc<Rights>,
     /// What is over goes.
@@ -84,8 +87,7 @@ impl App {
     pub fn open_with(config: Config, clock: Clock, store: Option<Store>) -> anyhow::Result<Arc<Self>> {
         let chance = Chance::system();
         let policy = first_policy(&config)?;
-        let options = store::Options { cache_bytes: config.cache_mib << 20, ..store::Options::default() };
-        let store = store.map_or_else(|| Store::open(&config.data, &options), Ok)?;
+        let store = store.map_or_else(|| own_store(&config), Ok)?;
         let settings = vault::Settings { master: config.master.source(), at: clock.now(), ..vault::Settings::default() };
         let vault = Arc::new(Vault::open_with(&config.keys, &store, &chance, &settings)?);
         let ledger = Arc::new(Ledger::open(&store, &vault, &config.data.join("ledger"))?);
@@ -105,9 +107,11 @@ impl App {
             out: config.out.clone(),
             egress: egress.clone(),
         })?);
+        let mails = Arc::new(Self::mails(&config, &store, &vault, &clock)?);
         let rights = Arc::new(Rights::new(rights::Deps {
             store: store.clone(),
             vault: Arc::clone(&vault),
+            mails: Arc::clone(&mails),
             directory: Arc::clone(&directory),
             consents: Arc::clone(&consents),
             profiles: Arc::clone(&profiles),
@@ -129,10 +133,10 @@ impl App {
             rights: Arc::clone(&rights),
             policy: policy.clone(),
         })?;
-        let secrets = Keys::open(&config.data, &chance)?;
-        let operator = auth::Operator::fresh(&chance)?;
         Ok(Arc::new(Self {
             backups: backups(&config, &store, &vault, &chance),
+            secrets: Keys::open(&config.data, &chance)?,
+            operator: auth::Operator::fresh(&chance)?,
             limiter: Limiter::new(),
             metrics: Metrics::new(),
             config,
@@ -147,11 +151,18 @@ impl App {
             profiles,
             intake,
             forwarder,
+            mails,
             rights,
             retention,
-            secrets,
-            operator,
         }))
+    }
+
+    fn mails(config: &Config, store: &Store, vault: &Arc<Vault>, clock: &Clock) -> anyhow::Result<Mails> {
+        let (store, vault, clock) = (store.clone(), Arc::clone(vault), clock.clone());
+        let deps = mail::Deps { store, vault, clock, chance: Chance::system(), folder: config.data.join("mail") };
+        let public_url = config.public_url.as_ref().map(|url| url.as_str().to_owned());
+        let settings = mail::Settings { smtp: config.mail.server()?, from: config.mail.mail_from.clone(), public_url };
+        Ok(Mails::open(deps, settings)?)
     }
 
     /// Reads the policy again. If it does not lint, the old one stays.
@@ -182,6 +193,10 @@ impl App {
         });
         let run = self.retention.latest().unwrap_or_default();
         let seconds = |at: crate::clock::Millis| u64::try_from(at / 1000).unwrap_or(0);
+        let mails = self.mails.count().unwrap_or_else(|error| {
+            tracing::error!(%error, "mails cannot be counted");
+            mail::Count::default()
+        });
         figures.gauges = vec![
             ("subjects", "People and devices that are known", count(directory.subjects)),
             ("identifiers", "Identifiers that are known", count(directory.identifiers)),
@@ -208,6 +223,9 @@ impl App {
             ("retention_duties_ended", "People of whom the latest run ended what a law had kept", run.duties_ended),
             ("retention_duties_held", "People of whom something is kept because a law says so", run.duties_held),
             ("ledger_leaves", "Leaves under the newest signed head of the ledger", self.ledger.head().size),
+            ("mails_waiting", "Mails that wait to be sent", mails.waiting),
+            ("mails_sent", "Mails that were sent since the start", mails.sent),
+            ("mails_failed", "Mails that were given up since the start", mails.failed),
             ("store_bytes", "What the store takes on disk", self.store.size_on_disk()),
         ];
         match self.backups.age_s(self.clock.now()) {
@@ -236,6 +254,10 @@ fn first_policy(config: &Config) -> anyhow::Result<Handle> {
         anyhow::anyhow!("the policy in {} does not load:\n{}", config.policies.display(), lines.join("\n"))
     })?;
     Ok(Handle::new(policy))
+}
+
+fn own_store(config: &Config) -> Result<Store, store::Error> {
+    Store::open(&config.data, &store::Options { cache_bytes: config.cache_mib << 20, ..store::Options::default() })
 }
 
 fn backups(config: &Config, store: &Store, vault: &Arc<Vault>, chance: &Chance) -> Backups {

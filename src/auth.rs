@@ -205,6 +205,12 @@ pub fn origin_allowed(origin: &str, source: &Source) -> bool {
     })
 }
 
+/// Whether a secret key was sent, right or wrong; otherwise the caller has a write key at most.
+#[must_use]
+pub fn has_secret(req: &HttpRequest) -> bool {
+    bearer(req).is_some()
+}
+
 /// Who is calling with `Authorization: Bearer sk_…` (or the operator's token), if the key has the scope.
 ///
 /// # Errors
@@ -227,6 +233,13 @@ pub async fn secret(req: &HttpRequest, app: &App, scope: Scope) -> Result<Caller
         Caller { key_id: record.id.clone(), source: record.source.clone(), scopes: Scopes::Some(record.scopes.clone()) }
     };
     if caller.may(scope) { Ok(caller) } else { Err(Problem::field(Code::ScopeMissing, scope.as_str())) }
+}
+
+/// Whether this is whoever runs the gateway: the operator's token as a bearer, or as the password that a browser asks for.
+#[must_use]
+pub fn is_operator(req: &HttpRequest, app: &App) -> bool {
+    let password = basic(req).and_then(|(_, password)| password);
+    bearer(req).or(password.as_deref()).is_some_and(|presented| app.operator.is(presented))
 }
 
 /// Counts this request of this client against the source's rate.
@@ -279,13 +292,17 @@ fn bearer(req: &HttpRequest) -> Option<&str> {
     authorization(req, "bearer")
 }
 
-/// The user of Basic authentication. Segment tolerates a missing colon, so we do too.
-fn basic_user(req: &HttpRequest) -> Option<String> {
+/// User and password of Basic authentication. Segment tolerates a missing colon, so we do too.
+fn basic(req: &HttpRequest) -> Option<(String, Option<String>)> {
     let encoded = authorization(req, "basic")?;
     let bytes = STANDARD.decode(encoded).or_else(|_| STANDARD_NO_PAD.decode(encoded)).ok()?;
     let text = String::from_utf8(bytes).ok()?;
-    let user = text.split_once(':').map_or(text.as_str(), |(user, _)| user);
-    (!user.is_empty()).then(|| user.to_owned())
+    let split = text.split_once(':').map(|(user, password)| (user.to_owned(), Some(password.to_owned())));
+    Some(split.unwrap_or((text, None)))
+}
+
+fn basic_user(req: &HttpRequest) -> Option<String> {
+    basic(req).map(|(user, _)| user).filter(|user| !user.is_empty())
 }
 
 fn query_key(req: &HttpRequest) -> Option<String> {

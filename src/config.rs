@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use actix_web::http::Uri;
+use anyhow::Context as _;
 use ipnet::IpNet;
 
+use crate::egress::smtp::SmtpUrl;
 use crate::vault::archive::Passphrase;
 use crate::vault::{Digits, Master};
 
@@ -46,12 +48,44 @@ pub struct Config {
     /// Where the master key comes from
     #[command(flatten)]
     pub master: MasterKey,
+    /// How mail to people is sent
+    #[command(flatten)]
+    pub mail: Mail,
     /// Where others reach the gateway, for links and for what other companies are told
     #[arg(long, env = "PFORTE_PUBLIC_URL")]
     pub public_url: Option<PublicUrl>,
 }
 
-/// Where others reach the gateway: `https://privacy.example.org`, perhaps with a path. Plain HTTP is for this machine alone.
+/// How mail to people is sent; without a server it is written to `mail` in the data folder.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Mail {
+    /// The mail server: `smtps://user:password@host`, or `smtp://…` for STARTTLS
+    #[arg(long, env = "PFORTE_SMTP_URL", hide_env_values = true, group = "smtp")]
+    pub smtp_url: Option<SmtpUrl>,
+    /// A file that holds the URL of the mail server, for its password is in it
+    #[arg(long, env = "PFORTE_SMTP_URL_FILE", group = "smtp")]
+    pub smtp_url_file: Option<PathBuf>,
+    /// Who mails come from: an address, or `Name <address>`
+    #[arg(long, env = "PFORTE_MAIL_FROM")]
+    pub mail_from: Option<String>,
+}
+
+impl Mail {
+    /// The mail server, if there is one.
+    ///
+    /// # Errors
+    /// When the file with the URL cannot be read, or holds something else.
+    pub fn server(&self) -> anyhow::Result<Option<SmtpUrl>> {
+        let of_file = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            text.parse::<SmtpUrl>().with_context(|| format!("what stands in {}", path.display()))
+        };
+        Ok(self.smtp_url_file.as_ref().map(of_file).transpose()?.or_else(|| self.smtp_url.clone()))
+    }
+}
+
+/// Where others reach the gateway: `https://privacy.example.org`, perhaps with a path. Plain HTTP is for this machine alone, because
+/// links in mails are as good as a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl(String);
 
@@ -189,5 +223,27 @@ impl KeysPassphrase {
             Self { .. } => return Ok(None),
         };
         Ok(Some(Passphrase::new(&text)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_in_mails_begin_with_https_or_lead_to_this_machine() {
+        for (url, base) in [
+            ("https://privacy.example.org", "https://privacy.example.org"),
+            ("https://example.org/privacy/", "https://example.org/privacy"),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+            ("http://localhost", "http://localhost"),
+        ] {
+            assert_eq!(url.parse(), Ok(PublicUrl(base.to_owned())), "{url}");
+        }
+        for url in ["http://example.org", "http://localhost.example", "https://u@example.org", "https://a/?x", "ftp://a", "a", ""]
+        {
+            assert!(url.parse::<PublicUrl>().is_err(), "{url}");
+        }
     }
 }

@@ -5,6 +5,8 @@
 //! are not followed, no proxy is asked, and every call has a time limit. Without leave for private addresses, only `https`
 //! goes out. Link-local addresses, where clouds keep their machines' credentials, are never called.
 
+pub mod smtp;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 

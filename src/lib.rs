@@ -4,9 +4,9 @@
 //! domain; [`vault`] holds keys and everything sealed; [`backup`] copies both; [`ledger`] lets outsiders check what was decided; [`policy`] says
 //! what may be done with what; [`events`] is the wire
 //! form; [`identity`] knows who an identifier belongs to; [`consent`] what people decided; [`gate`] decides, purely;
-//! [`outbox`] holds what may leave; [`profile`] is the embedded profile store; [`intake`] is the way in and [`forward`] the
-//! way out. Around them stands the frame: [`app`], [`routes`], [`server`], [`auth`], [`site`], [`stream`], [`telemetry`],
-//! [`cli`].
+//! [`mail`] writes to people; [`outbox`] holds what may leave; [`profile`] is the embedded profile store; [`intake`] is the way
+//! in and [`forward`] the way out. Around them stands the frame: [`app`], [`routes`], [`server`], [`auth`], [`site`], [`stream`],
+//! [`telemetry`], [`cli`].
 //! A room imports only from rooms below its own. `docs/ARCHITECTURE.md` walks one event and one decision through them.
 
 pub mod app;
@@ -26,6 +26,7 @@ pub mod identity;
 pub mod intake;
 pub mod ledger;
 pub mod limit;
+pub mod mail;
 pub mod outbox;
 pub mod policy;
 pub mod profile;

@@ -38,6 +38,8 @@ pub const WRITE_KEY_CHARS_MAX: usize = 128;
 
 /// Pages, documents and figures: requests per second and address.
 pub const PAGES_PER_S: u32 = 50;
+/// People who ask, and who follow links in mails: requests per second and address.
+pub const PEOPLE_PER_S: u32 = 20;
 /// Calls with a secret key: requests per second and address.
 pub const SECRET_PER_S: u32 = 500;
 /// Secret keys that were not seen before, right or wrong: tries per second and address. Each costs an argon2.
@@ -63,6 +65,8 @@ pub enum Class {
     Source(u16),
     /// Pages and documents.
     Pages,
+    /// People who ask, and who follow links in mails.
+    People,
     /// Calls with a secret key.
     Secret,
     /// Secret keys that have to be proven first.

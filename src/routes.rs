@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{ServiceConfig, delete, get, method, post, resource, scope, to};
 
-use crate::{backup, consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry, vault};
+use crate::{backup, consent, error, forward, intake, ledger, mail, profile, retention, rights, site, telemetry, vault};
 
 /// Adds all endpoints.
 pub fn all(cfg: &mut ServiceConfig) {
@@ -28,6 +28,9 @@ fn anybody(cfg: &mut ServiceConfig) {
         .route("/ledger/tile/{path:.*}", get().to(ledger::http::tile))
         .route("/v1/ledger/proof", get().to(ledger::http::proof))
         .route("/v1/ledger/consistency", get().to(ledger::http::consistency))
+        .route("/r/{token}", get().to(rights::http::person::look))
+        .route("/r/{token}", post().to(rights::http::person::press))
+        .route("/r/{token}/package", get().to(rights::http::person::package))
         .route("/openapi.json", get().to(site::openapi_json))
         .route("/healthz", get().to(telemetry::healthz))
         .route("/readyz", get().to(telemetry::readyz))
@@ -65,7 +68,8 @@ fn systems(cfg: &mut ServiceConfig) {
         .route("/v1/retention/{duty}", get().to(retention::http::records))
         .service(
             scope("/v1/requests")
-                .route("", post().to(rights::http::file))
+                .route("", post().to(rights::http::file).wrap(from_fn(intake::http::cors::mirror)))
+                .route("", method(Method::OPTIONS).to(intake::http::cors::preflight).wrap(from_fn(intake::http::cors::mirror)))
                 .route("", get().to(rights::http::register::list))
                 .route("/search", post().to(rights::http::register::search))
                 .route("/{id}", get().to(rights::http::show))
@@ -98,6 +102,8 @@ fn operators(cfg: &mut ServiceConfig) {
     cfg.service(
         scope("/v1/dead-letters").route("", get().to(forward::http::list)).route("/replay", post().to(forward::http::replay)),
     )
+    .route("/mail", get().to(mail::http::list))
+    .route("/mail/{name}", get().to(mail::http::show))
     .route("/v1/webhooks/{destination}/secret", get().to(forward::http::webhook_secret))
     .service(
         scope("/v1/keys")

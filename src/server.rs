@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::App;
+use crate::auth::operator;
 use crate::{limit, routes, telemetry};
 
 /// How long requests that are under way may take to end after a stop signal, in seconds.
@@ -58,6 +59,7 @@ pub fn bind(app: &Arc<App>) -> anyhow::Result<Bound> {
     }
     let http = http.bind(listen).with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
     let address = http.addrs().first().copied().unwrap_or(listen);
+    app.mails.listens_at(format!("http://{}", operator::reachable(address)));
     // Before anybody is told that we serve: a stop that comes right then must be an orderly one, too.
     let stop = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     Ok(Bound { address, server: http.run(), stop })
@@ -74,6 +76,7 @@ impl Bound {
         let logging = actix_web::rt::spawn(Arc::clone(&app.ledger).run());
         let days = app.config.index_key_days;
         let moving = actix_web::rt::spawn(Arc::clone(&app.directory).run(app.store.clone(), app.clock.clone(), days));
+        let mails = actix_web::rt::spawn(send_mails(Arc::clone(&app)));
         let tidying = actix_web::rt::spawn(tidy(app));
         let handle = self.server.handle();
         let [mut terminate, mut interrupt] = self.stop;
@@ -92,6 +95,7 @@ impl Bound {
         logging.abort();
         moving.abort();
         requests.abort();
+        mails.abort();
         outcome.context("the server stopped")
     }
 }
@@ -118,6 +122,14 @@ async fn answer_requests(app: Arc<App>) {
     }
 }
 
+/// Sends mails. One that makes us stumble must not keep back all others.
+async fn send_mails(app: Arc<App>) {
+    while AssertUnwindSafe(app.mails.run()).catch_unwind().await.is_err() {
+        tracing::error!("sending mails stumbled over an error of ours; it begins again");
+        tokio::time::sleep(STUMBLED_PAUSE).await;
+    }
+}
+
 async fn tidy(app: Arc<App>) {
     let mut every = tokio::time::interval(TIDY_EVERY);
     loop {
@@ -126,6 +138,7 @@ async fn tidy(app: Arc<App>) {
         complain("deduplication keys", app.intake.tidy(at).await);
         complain("dead letters", app.forwarder.tidy(at).await);
         complain("requests of people", app.rights.tidy(at).await);
+        complain("mails in the folder", app.mails.tidy(at));
         complain("what is past its retention", app.retention.run(at).await);
     }
 }

@@ -84,7 +84,8 @@ impl Posted {
 }
 
 /// An address that a client on this machine can connect to.
-fn reachable(address: SocketAddr) -> SocketAddr {
+#[must_use]
+pub fn reachable(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], v6.port())),

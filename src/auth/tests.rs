@@ -14,6 +14,7 @@ fn source(origins: &[&str]) -> Source {
         write_key: String::from("wk_web"),
         origins: origins.iter().map(|o| (*o).to_owned()).collect(),
         records_decisions: true,
+        takes_requests: true,
         trusted_consent_events: true,
         notice: None,
         rate_per_s: 0,

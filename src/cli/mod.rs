@@ -36,7 +36,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Runs the gateway (the same as `pforte` alone)
-    Serve(Config),
+    Serve(Box<Config>),
     /// Plays the story of Erika Muster against a running gateway
     Demo(demo::Args),
     /// Says where an event would go and why, without sending it
@@ -77,7 +77,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
     let cli = Cli::parse();
     match cli.command {
         None => serve::run(cli.serve),
-        Some(Command::Serve(config)) => serve::run(config),
+        Some(Command::Serve(config)) => serve::run(*config),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Policy(args)) => policy::run(&args),

@@ -142,7 +142,7 @@ fn summary(policy: &Policy) -> serde_json::Value {
         "purposes": policy.purposes.iter().map(|p| json!({"id": p.id, "basis": p.basis, "title": p.title, "text": p.text,
             "retentionDays": p.retention_days, "consentDays": p.consent_days, "data": p.data})).collect::<Vec<_>>(),
         "sources": policy.sources.iter().map(|s| json!({"id": s.id, "kind": s.kind, "writeKey": s.write_key, "origins": s.origins,
-            "recordsDecisions": s.records_decisions, "trustedConsentEvents": s.trusted_consent_events})).collect::<Vec<_>>(),
+            "recordsDecisions": s.records_decisions, "takesRequests": s.takes_requests, "trustedConsentEvents": s.trusted_consent_events})).collect::<Vec<_>>(),
         "destinations": policy.destinations.iter().map(|d| json!({"id": d.id, "kind": kind(d), "on": d.is_on(), "domain": d.domain,
             "purposes": policy.names(d.purposes), "fields": d.fields, "email": form(d.email), "phone": form(d.phone)})).collect::<Vec<_>>(),
         "routes": policy.routes.iter().map(|r| json!({"id": r.id, "types": r.types, "events": r.events,

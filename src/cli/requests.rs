@@ -39,6 +39,9 @@ enum Command {
         /// With an erasure: they ask not to be brought back by imports; needs a note of what they said
         #[arg(long, requires = "note")]
         suppress: bool,
+        /// The person's language: de or en; the policy's if it is left out
+        #[arg(long)]
+        language: Option<String>,
         /// What there is to say about it
         #[arg(long)]
         note: Option<String>,
@@ -83,6 +86,8 @@ enum Command {
     Identify(One),
     /// It is not clear who asks: the deadline rests
     Doubt(One),
+    /// Sends the person a new link to confirm that it is they who ask
+    SendLink(One),
     /// Has it done
     Approve(One),
     /// Refuses it, with a ground that the law knows
@@ -107,7 +112,7 @@ enum Command {
     Extend(One),
     /// The person takes it back
     Cancel(One),
-    /// Ends a restriction; needs a reason, and the person must have been told before
+    /// Ends a restriction; needs a reason, which the person is told before if there is an address
     Lift(One),
     /// A recipient has done its part
     Confirm {
@@ -176,14 +181,16 @@ struct One {
 /// When no gateway answers, or it refuses.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
-        Command::File { kind, identifiers, purposes, corrections, traits, identified, suppress, note, remote } => {
+        Command::File { kind, identifiers, purposes, corrections, traits, identified, suppress, language, note, remote } => {
             let mut body = json!({"kind": kind, "identifiers": named(identifiers)?, "identified": identified});
             wrong(&mut body, corrections, traits)?;
             if let (true, Some(body)) = (*suppress, body.as_object_mut()) {
                 body.insert(String::from("suppress"), Value::Bool(true));
             }
-            if let (Some(note), Some(body)) = (note, body.as_object_mut()) {
-                body.insert(String::from("note"), Value::from(note.as_str()));
+            for (name, value) in [("note", note), ("language", language)] {
+                if let (Some(value), Some(body)) = (value, body.as_object_mut()) {
+                    body.insert(String::from(name), Value::from(value.as_str()));
+                }
             }
             if let (false, Some(body)) = (purposes.is_empty(), body.as_object_mut()) {
                 body.insert(String::from("purposes"), json!(purposes));
@@ -212,6 +219,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Note(one) => step("note", one, &[]),
         Command::Identify(one) => step("identify", one, &[]),
         Command::Doubt(one) => step("doubt", one, &[]),
+        Command::SendLink(one) => step("send_link", one, &[]),
         Command::Approve(one) => step("approve", one, &[]),
         Command::Refuse { ground, one } => step("refuse", one, &[("ground", ground)]),
         Command::Extend(one) => step("extend", one, &[]),
@@ -344,6 +352,15 @@ fn show(request: &Value) -> anyhow::Result<ExitCode> {
             text(&recipient, "id"),
             text(&recipient, "state"),
             customers.join(" ")
+        ));
+    }
+    for mail in all("mails") {
+        say(&format!(
+            "  {}  mail {:<13} {}  {}",
+            text(&mail, "at"),
+            text(&mail, "kind"),
+            text(&mail, "state"),
+            text(&mail, "reason")
         ));
     }
     for act in all("acts") {

@@ -32,6 +32,7 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
             origins: s.origins.iter().map(|o| o.as_ref().clone()).collect(),
             records_decisions: s.records_decisions,
             trusted_consent_events: s.trusted_consent_events,
+            takes_requests: s.takes_requests,
             notice: s.notice.as_ref().map(|n| n.as_ref().clone()),
             rate_per_s: *s.rate_per_s.as_ref(),
             callback_origins: s.callback_origins.iter().map(|o| o.as_ref().clone()).collect(),

@@ -191,6 +191,8 @@ pub struct Source {
     pub trusted_consent_events: bool,
     /// The notice that is shown there, if a decision names none.
     pub notice: Option<String>,
+    /// Whether people may file their own requests through it, confirmed by a link in a mail.
+    pub takes_requests: bool,
     /// Requests per second and client address.
     pub rate_per_s: u32,
     /// Where it may be called back about requests of people that it has sent.
@@ -336,6 +338,13 @@ pub struct Controller {
     /// Kinds of people's requests that two persons of the company must approve.
     #[serde(default)]
     pub four_eyes: Vec<String>,
+    /// Whether people whose requests a desk files are written to; those who file their own always are.
+    #[serde(default = "yes")]
+    pub mails: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// What people may ask for, as policies name it.

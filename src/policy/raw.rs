@@ -106,6 +106,8 @@ pub(super) struct RawSource {
     pub(super) records_decisions: bool,
     #[serde(default)]
     pub(super) trusted_consent_events: bool,
+    #[serde(default)]
+    pub(super) takes_requests: bool,
     pub(super) notice: Option<Spanned<String>>,
     #[serde(default = "rate")]
     pub(super) rate_per_s: Spanned<u32>,

@@ -44,6 +44,7 @@ fn opened(folder: &Path, clock: &Clock, store: &Store) -> Arc<App> {
         index_key_days: 0,
         master: crate::config::MasterKey::default(),
         public_url: None,
+        mail: crate::config::Mail::default(),
     };
     App::open_with(config, clock.clone(), Some(store.clone())).unwrap()
 }
@@ -160,6 +161,7 @@ impl House {
             wrong: Wrong::default(),
             identified: true,
             suppress: false,
+            language: None,
             who: String::from("test"),
             why: None,
         };
@@ -431,6 +433,7 @@ async fn the_list_of_who_is_not_brought_back_has_an_end_and_so_has_its_key() {
         wrong: Wrong::default(),
         identified: true,
         suppress: true,
+        language: None,
         who: String::from("test"),
         why: Some(String::from("said so")),
     };

@@ -280,11 +280,12 @@ impl Rights {
             return Ok(());
         }
         let at = self.deps.clock.now();
+        let to = self.addressee(&request);
         request.available_until = Some(at + AVAILABLE_DAYS * DAY_MS);
         request.identifiers.clear();
         request.state = State::Done;
         request.note(at, "gateway", "available", None);
-        self.save(id, &request).await
+        self.save_and_tell(id, &mut request, to).await
     }
 
     /// Whether the package of a request can be fetched.

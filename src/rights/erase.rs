@@ -143,9 +143,10 @@ impl Rights {
         let policy = self.deps.policy.current();
         let certificate = Certificate::of(id, &request, &policy.controller.name, at);
         request.certificate = Some(certificate.sign(self.deps.vault.signer())?);
+        let to = self.addressee(&request);
         request.close(State::Done);
         request.note(at, "gateway", "done", None);
-        self.save(id, &request).await
+        self.save_and_tell(id, &mut request, to).await
     }
 
     /// Lets everything about these people go that is found by who they are.

@@ -9,9 +9,11 @@
 //! - every act is noted with who did it, when and why;
 //! - after an erasure nothing of the person can be read here any more (P6), and a signed certificate says what became of it at
 //!   everybody who had received something; the certificate holds nothing personal;
+//! - people hear by mail what becomes of what they asked for, and the letter is queued in the same commit as what it tells of;
 //! - what a request itself holds of the person is sealed under a key of its own, and goes when the request is over.
 //!
-//! It **refuses to know** how a person proves who they are: whoever files the request says whether it is clear.
+//! It **refuses to know** how a person proves who they are to a desk: whoever files the request says whether it is clear. Whoever asks
+//! without a desk proves that they read the mails of the address that they state, and nothing else.
 
 mod access;
 mod audit;
@@ -20,10 +22,13 @@ pub mod deadline;
 mod erase;
 pub mod http;
 mod keep;
+mod link;
+mod mails;
 mod milestone;
 mod notify;
 mod object;
 pub mod opendsr;
+mod person;
 mod rectify;
 mod register;
 mod request;
@@ -45,7 +50,11 @@ pub use audit::{Entry, Question};
 pub use certificate::{CERTIFICATE, Certificate, Part};
 use deadline::Calendar;
 pub use keep::Kept;
+pub use link::{DeadEnd, Purpose};
+use mails::Word;
 pub use opendsr::{Order, Origin};
+use person::Flood;
+pub use person::{Ask, Visit};
 pub use rectify::Wrong;
 pub use register::{Cursor, Filter, Page};
 use request::REQUESTS;
@@ -58,6 +67,7 @@ use crate::consent::{self, Consents};
 use crate::egress::Egress;
 use crate::forward::Forwarder;
 use crate::identity::{self, Directory};
+use crate::mail::{self, Mails};
 use crate::policy::{self, Policy};
 use crate::profile::{self, Profiles};
 use crate::store::{self, Batch, Store};
@@ -109,6 +119,27 @@ pub enum Error {
     /// Nobody is named.
     #[error("nobody is named")]
     Nobody,
+    /// A person's own request names something that a link in a mail cannot prove.
+    #[error("a link in a mail proves an address alone; what else names you is told to a service desk")]
+    Unproven(String),
+    /// A person's own request names no e-mail address, or several.
+    #[error("must name one e-mail address")]
+    OneAddress,
+    /// There is no address to which letters about the request could go.
+    #[error("no e-mail address is named to which a link could be sent")]
+    NoAddress,
+    /// So many ask that everybody has to wait.
+    #[error("too many requests are to be confirmed right now")]
+    TooMany,
+    /// A link leads nowhere.
+    #[error(transparent)]
+    Link(DeadEnd),
+    /// The words of a letter could not be made.
+    #[error("the words of a letter could not be made")]
+    Words,
+    /// A letter could not be queued.
+    #[error(transparent)]
+    Mail(#[from] mail::Error),
     /// The named purposes cannot be objected to, or nothing is objected to.
     #[error("must name purposes that do not rest on a contract or a law, and only in an objection")]
     Purposes,
@@ -195,6 +226,8 @@ pub struct Submission {
     pub identified: bool,
     /// Whether they ask not to be brought back by sources that take data over. For an erasure; what they said must be noted.
     pub suppress: bool,
+    /// The person's language; `None`: the policy's.
+    pub language: Option<String>,
     /// Who files it.
     pub who: String,
     /// What they say about it.
@@ -215,6 +248,8 @@ pub struct Deps {
     pub profiles: Arc<Profiles>,
     /// The way out.
     pub forwarder: Arc<Forwarder>,
+    /// Letters to people.
+    pub mails: Arc<Mails>,
     /// What the policy is.
     pub policy: policy::Handle,
     /// The time.
@@ -244,6 +279,7 @@ pub struct Rights {
     wake: Notify,
     processors: opendsr::Processors,
     calling_back: parking_lot::Mutex<opendsr::CallingBack>,
+    flood: Flood,
 }
 
 impl Rights {
@@ -261,6 +297,7 @@ impl Rights {
             wake: Notify::new(),
             processors: opendsr::Processors::default(),
             calling_back: parking_lot::Mutex::default(),
+            flood: Flood::default(),
         }
     }
 
@@ -270,7 +307,7 @@ impl Rights {
     /// [`Error::Nobody`] and [`Error::Identifier`]; then nothing was kept. Whether somebody is known makes no difference.
     pub async fn submit(&self, submission: Submission) -> Result<RequestId, Error> {
         let policy = self.deps.policy.current();
-        let Submission { kind, identifiers, purposes, wrong, identified, suppress, who, why } = submission;
+        let Submission { kind, identifiers, purposes, wrong, identified, suppress, language, who, why } = submission;
         if identifiers.is_empty() {
             return Err(Error::Nobody);
         }
@@ -289,9 +326,9 @@ impl Rights {
             request.pauses.push((at, None));
         }
         request.note(at, &who, "received", why.as_deref());
-        let id = RequestId(self.deps.chance.bytes()?);
-        self.keep_new(id, &request, Batch::default()).await?;
-        Ok(id)
+        request.language = language;
+        // While it is not clear who asks, nobody is written to: a desk's word for an address is not the person's.
+        self.file(request, identified.then_some(Word::Received)).await
     }
 
     /// Stores a new request, with its first act and with what else the batch holds.
@@ -345,6 +382,11 @@ impl Rights {
         let _turn = self.turn.lock().await;
         let mut gone = 0;
         for (id, mut request) in self.list(None)? {
+            if Self::is_unconfirmed(&request, at) {
+                request.close(State::Cancelled);
+                request.note(at, "gateway", "never_confirmed", None);
+                self.save(id, &request).await?;
+            }
             if request.available_until.is_some_and(|until| until < at) && !request.subjects.is_empty() {
                 request.close(State::Done);
                 self.save(id, &request).await?;
@@ -354,13 +396,16 @@ impl Rights {
                 let mut batch = Batch::default();
                 REQUESTS.delete(&mut batch, &id);
                 request.origin.iter().for_each(|origin| opendsr::FILED.delete(&mut batch, &origin.key()));
+                let mut keys = self.deps.mails.forget(id.0, &mut batch)?;
+                keys.push((id.holder(), Class::STANDARD));
                 self.deps.store.commit(batch).await?;
-                self.shred(vec![(id.holder(), Class::STANDARD)]).await?;
+                self.shred(keys).await?;
                 gone += 1;
             }
         }
         self.progress.lock().retain(|id, _| self.package_is_there(*id).is_ok());
         self.tidy_audit(at).await?;
+        self.tidy_links(at).await?;
         Ok(gone)
     }
 
@@ -403,16 +448,22 @@ impl Rights {
 
     /// A commit that writes the request.
     fn saved(&self, id: RequestId, request: &Request) -> Result<Batch, Error> {
+        let mut batch = Batch::default();
+        self.put(id, request, &mut batch)?;
+        Ok(batch)
+    }
+
+    /// Writes the request with the caller's batch.
+    fn put(&self, id: RequestId, request: &Request, batch: &mut Batch) -> Result<(), Error> {
         let key = self.deps.vault.key(id.holder())?;
         let sealed = key.seal(&aad(id), &serde_json::to_vec(request)?)?;
         if sealed.len() > RECORD_BYTES_MAX {
             return Err(Error::Full);
         }
-        let mut batch = Batch::default();
-        REQUESTS.put(&mut batch, &id, &Sealed(sealed));
-        milestone::append(&mut batch, &key, (id, request), self.stored_acts(id)?)?;
+        REQUESTS.put(batch, &id, &Sealed(sealed));
+        milestone::append(batch, &key, (id, request), self.stored_acts(id)?)?;
         self.note_running(id, request);
-        Ok(batch)
+        Ok(())
     }
 
     /// Shreds keys beside the runtime: it waits for the disk.

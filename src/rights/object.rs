@@ -63,7 +63,8 @@ impl Rights {
         recipients.retain(|recipient| request.concerns(&policy, recipient));
         request.begin_telling(recipients, &policy, at);
         request.note(at, "gateway", OBJECTED, None);
-        self.save(id, &request).await?;
+        let to = self.addressee(&request);
+        self.save_and_tell(id, &mut request, to).await?;
         self.settle(id, request).await
     }
 }

@@ -134,7 +134,8 @@ impl Rights {
         request.begin_telling(recipients, &policy, at);
         request.recipients.iter_mut().filter(|r| left.contains(&r.id)).for_each(Recipient::leave_to_a_person);
         request.note(at, "gateway", RECTIFIED, None);
-        self.save(id, &request).await?;
+        let to = self.addressee(&request);
+        self.save_and_tell(id, &mut request, to).await?;
         self.settle(id, request).await
     }
 

@@ -10,6 +10,7 @@ use super::keep::Kept;
 use super::opendsr::{Order, Origin};
 use crate::clock::Millis;
 use crate::id::SubjectId;
+use crate::policy::Policy;
 use crate::store::{Key, Table};
 use crate::vault::Sealed;
 
@@ -346,6 +347,21 @@ pub struct Request {
     /// What an erasure left because a law says so.
     #[serde(default)]
     pub kept: Vec<Kept>,
+    /// The person's language; `None`: the policy's.
+    #[serde(default)]
+    pub language: Option<String>,
+    /// Whether the person filed it without a desk.
+    #[serde(default)]
+    pub is_own: bool,
+    /// What the person says about it. Gone when the request is over.
+    #[serde(default)]
+    pub words: Option<String>,
+    /// The digest of the link that confirms it, while one waits.
+    #[serde(default)]
+    pub confirm: Option<String>,
+    /// How often the person fetched the package.
+    #[serde(default)]
+    pub downloads: u32,
 }
 
 impl Request {
@@ -380,7 +396,18 @@ impl Request {
             approvals: Vec::new(),
             suppress: false,
             kept: Vec::new(),
+            language: None,
+            is_own: false,
+            words: None,
+            confirm: None,
+            downloads: 0,
         }
+    }
+
+    /// Whether the person reads German rather than English.
+    #[must_use]
+    pub fn is_german(&self, policy: &Policy) -> bool {
+        self.language.as_deref().unwrap_or(&policy.controller.language) == "de"
     }
 
     /// What its deadline depends on.
@@ -409,6 +436,7 @@ impl Request {
 
     /// Leaves out whom it is about, in an answer.
     pub fn leave_out_who(&mut self) {
+        self.words = None;
         self.identifiers.clear();
         self.corrections.clear();
         self.traits.clear();
@@ -419,6 +447,7 @@ impl Request {
     pub(super) fn close(&mut self, state: State) {
         self.state = state;
         self.identifiers.clear();
+        self.words = None;
         self.subjects.clear();
         self.corrections.clear();
         self.traits.clear();

@@ -36,7 +36,8 @@ impl Rights {
             let recipients = self.recipients(&request.concerned())?;
             request.begin_telling(recipients, &policy, at);
             request.note(at, "gateway", IN_FORCE, None);
-            self.save(id, &request).await?;
+            let to = self.addressee(&request);
+            self.save_and_tell(id, &mut request, to).await?;
         }
         if !request.lifted {
             return Ok(());

@@ -17,6 +17,8 @@ pub enum Step {
     Identify,
     /// It is not clear who asks; the deadline rests until it is.
     Doubt,
+    /// The person gets a new link to confirm that it is they who ask; earlier ones work no more.
+    SendLink,
     /// It shall be done.
     Approve,
     /// It shall not be done, for a reason that the law knows.
@@ -62,13 +64,17 @@ impl Rights {
         let _turn = self.turn.lock().await;
         let (policy, at) = (self.deps.policy.current(), self.deps.clock.now());
         let mut request = self.get(id)?;
+        // Asked now: a request that is over forgets who asked.
+        let to = self.addressee(&request);
         let what = self.take(&mut request, &step, &By { who, why, at, policy: &policy })?;
         let about = step.is_about().or(why);
         request.note(at, who, what, about);
         if step.goes_on_for_ever() && request.words() > WORDS_BYTES_MAX {
             return Err(Error::Full);
         }
-        self.commit_noted(self.saved(id, &request)?, &Entry::about(id, at, who, what, about)).await?;
+        let batch = self.told(id, &mut request, to)?;
+        self.commit_noted(batch, &Entry::about(id, at, who, what, about)).await?;
+        self.deps.mails.wake();
         self.note_callbacks(id, &request);
         self.wake.notify_one();
         Ok(request)
@@ -89,6 +95,10 @@ impl Rights {
                 request.approvals.clear();
                 request.state = State::IdentityUnclear;
                 "identity_doubted"
+            }
+            (Step::SendLink, State::IdentityUnclear) => {
+                self.addressee(request).ok_or(Error::NoAddress)?;
+                "link_sent"
             }
             (Step::Approve, State::InReview) => return self.approve(request, by),
             (Step::Refuse(Ground::NotIdentified), State::IdentityUnclear) | (Step::Refuse(_), State::InReview) => {
@@ -156,6 +166,7 @@ impl Step {
             Self::Assign(to) => Some(to.as_deref().unwrap_or("nobody")),
             Self::Identify
             | Self::Doubt
+            | Self::SendLink
             | Self::Approve
             | Self::Refuse(_)
             | Self::Extend
@@ -171,7 +182,7 @@ impl Step {
 
     /// What decides and ends a request always finds room in its record; what can be done again and again does not.
     const fn goes_on_for_ever(&self) -> bool {
-        matches!(self, Self::Note | Self::Assign(_) | Self::Doubt)
+        matches!(self, Self::Note | Self::Assign(_) | Self::Doubt | Self::SendLink)
     }
 }
 

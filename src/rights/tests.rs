@@ -83,6 +83,7 @@ impl House {
             wrong,
             identified,
             suppress: false,
+            language: None,
             who: String::from("desk"),
             why: None,
         };

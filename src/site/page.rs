@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use askama::Template;
 use base64::Engine as _;
 
-use super::curl_line;
+use super::{API_CSP, curl_line};
 use crate::error::{Code, Problem};
 use crate::policy::{DestinationKind, LegalBasis, Policy, SourceKind};
 
@@ -15,13 +16,17 @@ use crate::policy::{DestinationKind, LegalBasis, Policy, SourceKind};
 pub const STYLE: &str = include_str!("../../assets/pforte.css");
 
 /// What a page may do: use this very style, and nothing else.
-static PAGE_CSP: LazyLock<String> = LazyLock::new(|| {
+static PAGE_CSP: LazyLock<String> = LazyLock::new(|| csp("'none'"));
+/// The same for a page with a button.
+static FORM_CSP: LazyLock<String> = LazyLock::new(|| csp("'self'"));
+
+fn csp(form_action: &str) -> String {
     let hash = ring::digest::digest(&ring::digest::SHA256, STYLE.as_bytes());
     let hash = base64::engine::general_purpose::STANDARD.encode(hash);
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self' data:; base-uri 'none'; form-action {form_action}; frame-ancestors 'none'"
     )
-});
+}
 
 #[derive(Template)]
 #[template(path = "start.html")]
@@ -110,7 +115,11 @@ pub(super) fn errors() -> Result<HttpResponse, Problem> {
     answer(Errors { codes: rows.collect() }.render())
 }
 
-fn answer(rendered: Result<String, askama::Error>) -> Result<HttpResponse, Problem> {
+/// A rendered page as an answer.
+///
+/// # Errors
+/// `internal` if it could not be rendered.
+pub fn answer(rendered: Result<String, askama::Error>) -> Result<HttpResponse, Problem> {
     rendered.map(html).map_err(|error| {
         tracing::error!(%error, "a page could not be rendered");
         Problem::new(Code::Internal)
@@ -125,6 +134,18 @@ pub fn html(text: String) -> HttpResponse {
         .insert_header((header::CONTENT_SECURITY_POLICY, PAGE_CSP.as_str()))
         .insert_header((header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"))
         .body(text)
+}
+
+/// A rendered page for people, with a button perhaps, as an answer with this status. Nobody shall find it by searching.
+///
+/// # Errors
+/// `internal` if it could not be rendered.
+pub fn for_people(status: StatusCode, rendered: Result<String, askama::Error>) -> Result<HttpResponse, Problem> {
+    let mut page = answer(rendered)?;
+    *page.status_mut() = status;
+    page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_str(&FORM_CSP).unwrap_or(API_CSP));
+    page.headers_mut().insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
+    Ok(page)
 }
 
 /// Text with words in backticks, as HTML: everything else is escaped.

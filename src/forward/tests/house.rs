@@ -84,6 +84,7 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
         write_key: String::from("wk_web"),
         origins: Vec::new(),
         records_decisions: true,
+        takes_requests: true,
         trusted_consent_events: false,
         notice: None,
         rate_per_s: 1000,

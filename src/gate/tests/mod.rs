@@ -113,6 +113,7 @@ fn policy() -> Policy {
             write_key: String::from("wk_web"),
             origins: Vec::new(),
             records_decisions: true,
+            takes_requests: true,
             trusted_consent_events: true,
             notice: None,
             rate_per_s: 10,

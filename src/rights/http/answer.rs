@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::{Fate, Ground, Kept, Kind, Origin, Request, RequestId, State};
 use crate::app::App;
 use crate::clock::{Millis, rfc3339};
+use crate::mail;
 
 /// A request, as it is answered.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -81,6 +82,33 @@ pub struct RequestAnswer {
     /// Until when the package of an access or portability can be fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     available_until: Option<String>,
+    /// The person's language, if it was stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<String>,
+    /// Whether the person filed it without a desk; then it is confirmed by a link in a mail.
+    own: bool,
+    /// What the person says about it; gone when it is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<String>,
+    /// How often the person fetched the package.
+    downloads: u32,
+    /// What became of the mails about it.
+    mails: Vec<MailAnswer>,
+}
+
+/// A mail about a request.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct MailAnswer {
+    /// What it says: `confirm`, `received`, `more_needed`, `extended`, `refused`, `available`, `done`, `restricted`, `lifting`,
+    /// `cancelled`.
+    kind: String,
+    /// Where it is.
+    state: mail::State,
+    /// When that was so.
+    at: String,
+    /// Why it was not sent (yet), as a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// Somebody who had received something.
@@ -174,6 +202,14 @@ impl RequestAnswer {
             order: recipient.order.map(|order| OrderAnswer { id: order.id, status: order.status }),
         });
         let acts = request.acts.into_iter();
+        let mails = app.mails.about(id.0).unwrap_or_else(|error| {
+            tracing::error!(%error, "what became of mails cannot be read");
+            Vec::new()
+        });
+        let mails = mails.into_iter().map(|mail::Trace { kind, state, at, reason, .. }| {
+            let at = rfc3339(at);
+            MailAnswer { kind, state, at, reason }
+        });
         Self {
             id: id.to_string(),
             kind: request.kind,
@@ -203,6 +239,11 @@ impl RequestAnswer {
             certificate: request.certificate.is_some(),
             package: app.rights.progress(id).map(|(events, written)| ProgressAnswer { events, written }),
             available_until: request.available_until.map(rfc3339),
+            language: request.language,
+            own: request.is_own,
+            words: request.words,
+            downloads: request.downloads,
+            mails: mails.collect(),
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct Filed {
     /// With an erasure: whether the person asks not to be brought back by sources that take data over. Needs a `note` of what they said.
     #[schema(default = false)]
     pub(super) suppress: bool,
+    /// The person's language, `de` or `en`; the policy's if it is left out.
+    pub(super) language: Option<String>,
     /// What whoever files it says about it.
     pub(super) note: Option<String>,
 }
@@ -126,6 +128,7 @@ impl Filed {
             traits: BTreeMap::new(),
             identified: false,
             suppress: false,
+            language: None,
             note: None,
         };
         let mut fields = object(body)?;
@@ -146,10 +149,12 @@ impl Filed {
                 }
                 "corrections" => read.corrections = corrections(&value)?,
                 "traits" => read.traits = traits(value)?,
+                "language" => read.language = Some(language(&text("language", &value, 16)?)?.to_owned()),
                 "note" => read.note = Some(text("note", &value, REASON_CHARS_MAX)?),
                 _ => {
-                    return Err(Problem::field(Code::InvalidField, "body")
-                        .detail("there are kind, identifiers, purposes, corrections, traits, identified, suppress and note"));
+                    return Err(Problem::field(Code::InvalidField, "body").detail(
+                        "there are kind, identifiers, purposes, corrections, traits, identified, suppress, language and note",
+                    ));
                 }
             }
         }
@@ -177,6 +182,12 @@ fn traits(value: Value) -> Result<BTreeMap<String, Value>, Problem> {
         Value::Object(fields) if fields.len() <= TRAITS_MAX => Ok(fields.into_iter().collect()),
         Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Err(wrong()),
     }
+}
+
+/// A language in which people are answered.
+pub(super) fn language(name: &str) -> Result<&str, Problem> {
+    let wrong = || Problem::field(Code::InvalidField, "language").detail("must be `de` or `en`");
+    Some(name).filter(|name| matches!(*name, "de" | "en")).ok_or_else(wrong)
 }
 
 /// The identifiers of an object: type to value, or to several values.

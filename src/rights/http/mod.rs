@@ -6,6 +6,7 @@ pub mod audit;
 mod body;
 pub mod opendsr;
 pub mod package;
+pub mod person;
 pub mod register;
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -15,9 +16,13 @@ use super::{Error, Kind, RequestId, Step, Submission, Wrong};
 use crate::app::App;
 use crate::auth::{self, Scope};
 use crate::error::{Code, Problem, ProblemBody};
-pub use answer::{ActAnswer, FiledAnswer, OrderAnswer, OriginAnswer, ProgressAnswer, RecipientAnswer, RequestAnswer};
+pub use answer::{ActAnswer, FiledAnswer, MailAnswer, OrderAnswer, OriginAnswer, ProgressAnswer, RecipientAnswer, RequestAnswer};
 pub use body::{Filed, Order, Search};
 use body::{named, reason};
+pub use person::AskedAnswer;
+
+/// When to come back where everybody has to wait, in seconds.
+const TOO_MANY_S: u32 = 600;
 
 /// What `GET /v1/requests/{id}` takes.
 #[derive(Debug, Deserialize)]
@@ -30,32 +35,32 @@ pub struct Look {
 ///
 /// # Errors
 /// `missing_field` and `invalid_field` for what is wrong with it.
-#[utoipa::path(post, path = "/v1/requests", tag = "rights", request_body = Filed, security(("secret_key" = ["requests:write"])),
-    responses((status = 201, description = "Taken, and durable.", body = FiledAnswer),
+#[utoipa::path(post, path = "/v1/requests", tag = "rights", request_body = Filed, security(("write_key" = []), ("secret_key" = ["requests:write"])),
+    responses((status = 201, description = "Taken from a service desk, and durable.", body = FiledAnswer),
+        (status = 202, description = "Taken from a person, by a source's write key: it names one e-mail address, which gets a link to confirm.",
+            body = AskedAnswer),
         (status = 401, description = "No or an unknown secret key.", body = ProblemBody<'static>),
         (status = 403, description = "The key lacks the scope.", body = ProblemBody<'static>),
         (status = 422, description = "A field is wrong; `field` names it.", body = ProblemBody<'static>)))]
 pub async fn file(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> Result<HttpResponse, Problem> {
+    if !auth::has_secret(&req) {
+        return person::ask(&req, &app, &body).await;
+    }
     let caller = auth::secret(&req, &app, Scope::RequestsWrite).await?;
-    let Filed { kind, identifiers, purposes, corrections, traits, identified, suppress, note } = Filed::parse(&body)?;
+    let Filed { kind, identifiers, purposes, corrections, traits, identified, suppress, language, note } = Filed::parse(&body)?;
+    let (kind, identifiers) = (self::kind(&kind)?, named(&identifiers)?);
+    let (wrong, who) = (Wrong { identifiers: corrections, traits }, caller.key_id);
+    let submission = Submission { kind, identifiers, purposes, wrong, identified, suppress, language, who, why: note };
+    let id = app.rights.submit(submission).await.map_err(|error| problem(&error))?;
+    Ok(HttpResponse::Created().json(FiledAnswer { id: id.to_string() }))
+}
+
+fn kind(name: &str) -> Result<Kind, Problem> {
     let wrong = || {
         Problem::field(Code::InvalidField, "kind")
             .detail("must be `erasure`, `access`, `portability`, `rectification`, `restriction` or `objection`")
     };
-    let kind = Kind::parse(&kind).ok_or_else(wrong)?;
-    let wrong = Wrong { identifiers: corrections, traits };
-    let submission = Submission {
-        kind,
-        identifiers: named(&identifiers)?,
-        purposes,
-        wrong,
-        identified,
-        suppress,
-        who: caller.key_id,
-        why: note,
-    };
-    let id = app.rights.submit(submission).await.map_err(|error| problem(&error))?;
-    Ok(HttpResponse::Created().json(FiledAnswer { id: id.to_string() }))
+    Kind::parse(name).ok_or_else(wrong)
 }
 
 /// One request. While it is open it says whom it is about; that somebody looked is noted before it is answered.
@@ -91,13 +96,15 @@ pub async fn show(
     Ok(HttpResponse::Ok().json(RequestAnswer::of(id, request, &app, app.clock.now())))
 }
 
-/// Does something with a request: `identify`, `doubt`, `approve`, `refuse`, `extend`, `cancel`, `lift`, `confirm`, `assign`, `note`.
+/// Does something with a request: `identify`, `doubt`, `send_link`, `approve`, `refuse`, `extend`, `cancel`, `lift`, `confirm`,
+/// `assign`, `note`.
 ///
 /// # Errors
 /// `conflict` where the request is in another state; `missing_field` and `invalid_field` for what is wrong with the body.
 #[utoipa::path(post, path = "/v1/requests/{id}/{step}", tag = "rights", request_body = Order, security(("secret_key" = ["rights"])),
     params(("id" = String, Path, description = "The request's ID."),
-        ("step" = String, Path, description = "`identify`, `doubt`, `approve`, `refuse`, `extend`, `cancel`, `lift`, `confirm`, `assign`, `note`.")),
+        ("step" = String, Path,
+            description = "`identify`, `doubt`, `send_link`, `approve`, `refuse`, `extend`, `cancel`, `lift`, `confirm`, `assign`, `note`.")),
     responses((status = 200, description = "Done, and durable.", body = RequestAnswer),
         (status = 401, description = "No or an unknown secret key.", body = ProblemBody<'static>),
         (status = 404, description = "There is no such request or step.", body = ProblemBody<'static>),
@@ -117,6 +124,7 @@ pub async fn act(
     let step = match step.as_str() {
         "identify" => Step::Identify,
         "doubt" => Step::Doubt,
+        "send_link" => Step::SendLink,
         "approve" => Step::Approve,
         "refuse" => Step::Refuse(ground.ok_or_else(|| missing("ground"))?),
         "extend" => Step::Extend,
@@ -174,6 +182,9 @@ fn problem(error: &Error) -> Problem {
         Error::Purposes => Problem::field(Code::InvalidField, "purposes").detail(error.to_string()),
         Error::Suppress => Problem::field(Code::InvalidField, "suppress").detail(error.to_string()),
         Error::NoPackage => Problem::new(Code::NotFound).detail(error.to_string()),
+        Error::NoAddress | Error::OneAddress => Problem::field(Code::InvalidField, "identifiers").detail(error.to_string()),
+        Error::Unproven(kind) => Problem::field(Code::InvalidField, format!("identifiers.{kind}")).detail(error.to_string()),
+        Error::TooMany => Problem::new(Code::TooManyRequests).detail(error.to_string()).retry_after(TOO_MANY_S),
         Error::Nobody => Problem::field(Code::MissingField, "identifiers").detail(error.to_string()),
         Error::Identifier { refusal: crate::identity::Refusal::Type, .. } => {
             Problem::field(Code::InvalidField, "identifiers").detail("the policy has no such type of identifier")
@@ -186,6 +197,9 @@ fn problem(error: &Error) -> Problem {
         | Error::Consent(_)
         | Error::Profile(_)
         | Error::Store(_)
+        | Error::Mail(_)
+        | Error::Words
+        | Error::Link(_)
         | Error::Vault(_)
         | Error::Chance(_)
         | Error::Form(_)

@@ -1,9 +1,12 @@
 //! `/v1/requests/{id}/package`: made while it is fetched, handed over in pieces.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use super::super::{Format, RequestId};
+use super::body::language as language_of;
 use super::problem;
 use crate::app::App;
 use crate::auth::{self, Scope};
@@ -13,7 +16,7 @@ use crate::stream;
 /// What `GET /v1/requests/{id}/package` takes.
 #[derive(Debug, Deserialize)]
 pub struct Fetch {
-    format: Option<String>,
+    pub(super) format: Option<String>,
     language: Option<String>,
 }
 
@@ -41,12 +44,14 @@ pub async fn package(
     let wrong = || Problem::field(Code::InvalidField, "format").detail("must be `json`, `csv` or `html`");
     let format = format.as_deref().map_or(Some(Format::Json), Format::parse).ok_or_else(wrong)?;
     let language = language.unwrap_or_else(|| app.policy.current().controller.language.clone());
-    if !matches!(language.as_str(), "de" | "en") {
-        return Err(Problem::field(Code::InvalidField, "language").detail("must be `de` or `en`"));
-    }
+    language_of(&language)?;
     app.rights.package_is_there(id).map_err(|error| problem(&error))?;
     app.rights.note_look(id, &caller.key_id, "package", None).await.map_err(|error| problem(&error))?;
-    let app = app.into_inner();
+    hand_over(app.into_inner(), id, format, language).await
+}
+
+/// Hands a package over in pieces, as it is made.
+pub(super) async fn hand_over(app: Arc<App>, id: RequestId, format: Format, language: String) -> Result<HttpResponse, Problem> {
     let mut head = HttpResponse::Ok();
     let disposition = format!("attachment; filename=\"{}\"", format.file_name());
     head.content_type(format.content_type()).insert_header(("Content-Disposition", disposition));

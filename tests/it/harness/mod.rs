@@ -1,6 +1,7 @@
 //! A real gateway for tests: the binary itself, on a loopback port and folders of its own, and people who use it.
 
 pub(crate) mod hook;
+pub(crate) mod mail;
 pub(crate) mod people;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use pforte::store::{Options, Store};
 use serde_json::Value;
+
+use mail::Mail;
 
 /// How long a test waits for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -277,7 +280,8 @@ impl Gateway {
         }
     }
 
-    /// Everything on disk and in error bodies, where a plain identifier must not stand.
+    /// Everything on disk and in error bodies, where a plain identifier must not stand. The one exception are the mails that are written
+    /// to `data/mail` because there is no mail server: files called `<32 hex>-<32 hex>.eml` right there, and nothing else.
     pub(crate) fn remains(&self) -> Vec<(PathBuf, Vec<u8>)> {
         fn walk(dir: &Path, into: &mut Vec<(PathBuf, Vec<u8>)>) {
             for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -291,8 +295,31 @@ impl Gateway {
         }
         let mut files = Vec::new();
         walk(self.folder.path(), &mut files);
+        files.retain(|(path, _)| !self.is_mail(path));
         files.push((PathBuf::from("error bodies"), self.errors.lock().unwrap().clone().into_bytes()));
         files
+    }
+
+    fn is_mail(&self, path: &Path) -> bool {
+        let hex = |part: &str| part.len() == 32 && part.bytes().all(|b| b.is_ascii_hexdigit());
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".eml"));
+        let named = name.and_then(|name| name.split_once('-')).is_some_and(|(about, own)| hex(about) && hex(own));
+        named && path.parent() == Some(&self.path("data/mail"))
+    }
+
+    /// The mails in the folder, oldest first.
+    pub(crate) fn mails(&self) -> Vec<Mail> {
+        let files = std::fs::read_dir(self.path("data/mail")).into_iter().flatten().flatten();
+        let files = files.map(|file| file.path()).filter(|path| self.is_mail(path));
+        let mut mails: Vec<Mail> = files.map(|path| Mail::read(&std::fs::read(path).unwrap())).collect();
+        mails.sort_by_key(|mail| mail.at);
+        mails
+    }
+
+    /// Waits for the newest mail to this address with these words in its subject.
+    pub(crate) fn mail_to(&self, address: &str, subject: &str) -> Mail {
+        let found = |mail: &Mail| mail.to == address && mail.subject.contains(subject);
+        self.wait_for(&format!("a mail: {subject}"), || self.mails().into_iter().rev().find(found))
     }
 
     /// Fails if `needle` stands anywhere, in any case.

@@ -3,6 +3,7 @@
 mod access;
 mod backup;
 mod key_changes;
+mod mail;
 mod objection;
 mod officer;
 mod proxy;

@@ -30,6 +30,7 @@ fn opened(folder: &Path, clock: &Clock) -> Arc<App> {
         workers: 1,
         cache_mib: 16,
         trusted_proxies: Vec::new(),
+        mail: pforte::config::Mail::default(),
         public_url: None,
         index_key_days: 0,
         master: MasterKey::default(),
