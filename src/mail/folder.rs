@@ -10,6 +10,8 @@ use super::record::LetterId;
 
 /// What the files end with.
 const ENDING: &str = "eml";
+/// What they end with while they are written.
+const UNFINISHED: &str = "tmp";
 
 /// The folder.
 #[derive(Clone, Debug)]
@@ -20,7 +22,7 @@ impl Folder {
     pub(super) fn write(&self, id: LetterId, bytes: &[u8]) -> io::Result<()> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         let path = self.path(id);
-        let beside = path.with_extension("tmp");
+        let beside = path.with_extension(UNFINISHED);
         let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -40,8 +42,17 @@ impl Folder {
         Ok(gone)
     }
 
+    /// Takes away what a crash left of mails that were being written; they are sent again. Before anything is written.
+    pub(super) fn remove_unfinished(&self) -> io::Result<()> {
+        self.names(UNFINISHED)?.into_iter().try_for_each(|id| std::fs::remove_file(self.path(id).with_extension(UNFINISHED)))
+    }
+
     /// All mails, in no particular order.
     pub(super) fn list(&self) -> io::Result<Vec<LetterId>> {
+        self.names(ENDING)
+    }
+
+    fn names(&self, ending: &str) -> io::Result<Vec<LetterId>> {
         let entries = match std::fs::read_dir(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
@@ -50,8 +61,7 @@ impl Folder {
         for entry in entries {
             let path = entry?.path();
             let name = path.file_stem().and_then(|name| name.to_str());
-            // A ".tmp" is what a crash left of a mail that is written again.
-            all.extend(name.filter(|_| path.extension().is_some_and(|e| e == ENDING)).and_then(LetterId::parse));
+            all.extend(name.filter(|_| path.extension().is_some_and(|e| e == ending)).and_then(LetterId::parse));
         }
         Ok(all)
     }
@@ -88,6 +98,10 @@ mod tests {
         assert_eq!((mode(&folder.0), mode(&folder.path(one))), (0o700, 0o600));
         assert_eq!(folder.read(one).unwrap().unwrap(), b"again");
         assert_eq!(folder.list().unwrap().len(), 2);
+        let cut_off = folder.path(one).with_extension(UNFINISHED);
+        std::fs::write(&cut_off, b"on").unwrap();
+        folder.remove_unfinished().unwrap();
+        assert!(!cut_off.exists() && folder.list().unwrap().len() == 2);
         assert_eq!(folder.remove(|id| id == one).unwrap(), 1);
         assert_eq!((folder.read(one).unwrap(), folder.list().unwrap()), (None, vec![other]));
     }

@@ -182,8 +182,10 @@ impl Mails {
             tracing::warn!("there is no mail server: mails to people are written to the folder of mails, readable");
             Way::Folder
         };
+        let folder = Folder(deps.folder.clone());
+        folder.remove_unfinished()?;
         Ok(Self {
-            folder: Folder(deps.folder.clone()),
+            folder,
             deps,
             way,
             from,

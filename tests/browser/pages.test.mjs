@@ -1,11 +1,11 @@
 // The gateway's own pages: they fit a phone, need no script, load nothing from elsewhere. Screenshots go to target/screens/.
 
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { Gateway, project } from '../sdk/gateway.mjs';
+import { Gateway, project, waitFor } from '../sdk/gateway.mjs';
 import { browser } from './site.mjs';
 
 const SCREENS = join(project, 'target/screens');
@@ -57,4 +57,53 @@ describe('pages', () => {
       }
     }
   }
+
+  test('the pages behind links in mails fit, need no script and are usable by keyboard', async () => {
+    const ask = { kind: 'access', identifiers: { email: 'erika@muster.example' }, language: 'de' };
+    const headers = { authorization: `Basic ${btoa('wk_web:')}`, 'content-type': 'application/json' };
+    const asked = await fetch(`${gateway.url}/v1/requests`, { method: 'POST', headers, body: JSON.stringify(ask) });
+    assert.equal(asked.status, 202);
+    const confirm = await link(gateway, []);
+    for (const [size, viewport] of Object.entries(sizes)) {
+      for (const colorScheme of ['light', 'dark']) {
+        const context = await chromium.newContext({ viewport, colorScheme, javaScriptEnabled: false });
+        const page = await context.newPage();
+        for (const [name, path] of [['confirm', confirm], ['no-link', `${gateway.url}/r/none`]]) {
+          const answer = await page.goto(path);
+          assert.match(answer.headers()['content-security-policy'], /default-src 'none'.*form-action 'self'/);
+          const { width } = await page.locator('main').boundingBox();
+          assert.ok(width <= viewport.width, `${name} is ${width} px wide`);
+          await page.screenshot({ path: join(SCREENS, `${name}-${size}-${colorScheme}.png`) });
+        }
+        await context.close();
+      }
+    }
+    const context = await chromium.newContext({ javaScriptEnabled: false, viewport: sizes.phone });
+    const page = await context.newPage();
+    await page.goto(confirm);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByText('Danke, Ihre Anfrage ist bestätigt').waitFor();
+    const status = await link(gateway, [confirm]);
+    await page.goto(status);
+    await page.screenshot({ path: join(SCREENS, 'status-phone-light.png') });
+    await page.getByRole('button', { name: 'Anfrage zurücknehmen' }).click();
+    await page.getByText('Ihre Anfrage ist zurückgenommen').waitFor();
+    await context.close();
+  });
 });
+
+/** The link of a mail in the folder that is none of these. */
+async function link(gateway, known) {
+  const folder = join(gateway.folder, 'data/mail');
+  let found;
+  await waitFor('a mail with a link', async () => {
+    const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.eml'));
+    const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
+    // Quoted-printable breaks long lines.
+    const links = texts.flatMap((text) => text.replace(/=\r?\n/g, '').match(/http:\/\/\S+?\/r\/[\w-]{43}/g) ?? []);
+    found = links.find((one) => !known.includes(one));
+    return found;
+  });
+  return found;
+}

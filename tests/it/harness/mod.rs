@@ -281,7 +281,8 @@ impl Gateway {
     }
 
     /// Everything on disk and in error bodies, where a plain identifier must not stand. The one exception are the mails that are written
-    /// to `data/mail` because there is no mail server: files called `<32 hex>-<32 hex>.eml` right there, and nothing else.
+    /// to `data/mail` because there is no mail server: files called `<32 hex>-<32 hex>.eml` right there (`.tmp` while they are written),
+    /// and nothing else.
     pub(crate) fn remains(&self) -> Vec<(PathBuf, Vec<u8>)> {
         fn walk(dir: &Path, into: &mut Vec<(PathBuf, Vec<u8>)>) {
             for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -295,14 +296,15 @@ impl Gateway {
         }
         let mut files = Vec::new();
         walk(self.folder.path(), &mut files);
-        files.retain(|(path, _)| !self.is_mail(path));
+        files.retain(|(path, _)| !self.is_mail(path, &["eml", "tmp"]));
         files.push((PathBuf::from("error bodies"), self.errors.lock().unwrap().clone().into_bytes()));
         files
     }
 
-    fn is_mail(&self, path: &Path) -> bool {
+    fn is_mail(&self, path: &Path, endings: &[&str]) -> bool {
         let hex = |part: &str| part.len() == 32 && part.bytes().all(|b| b.is_ascii_hexdigit());
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".eml"));
+        let ends = path.extension().is_some_and(|ending| endings.iter().any(|e| ending == *e));
+        let name = path.file_stem().and_then(|name| name.to_str()).filter(|_| ends);
         let named = name.and_then(|name| name.split_once('-')).is_some_and(|(about, own)| hex(about) && hex(own));
         named && path.parent() == Some(&self.path("data/mail"))
     }
@@ -310,7 +312,7 @@ impl Gateway {
     /// The mails in the folder, oldest first.
     pub(crate) fn mails(&self) -> Vec<Mail> {
         let files = std::fs::read_dir(self.path("data/mail")).into_iter().flatten().flatten();
-        let files = files.map(|file| file.path()).filter(|path| self.is_mail(path));
+        let files = files.map(|file| file.path()).filter(|path| self.is_mail(path, &["eml"]));
         let mut mails: Vec<Mail> = files.map(|path| Mail::read(&std::fs::read(path).unwrap())).collect();
         mails.sort_by_key(|mail| mail.at);
         mails

@@ -23,8 +23,12 @@ fn ready() -> (Gateway, Person, String, Value) {
     (gateway, erika, request, sound)
 }
 
+/// What the officer sees, when the mail about it is written.
 fn shown(gateway: &Gateway, request: &str) -> String {
-    gateway.get(&format!("/v1/requests/{request}?identifiers=false"), &bearer(gateway)).text
+    gateway.wait_for("the mail", || {
+        let shown = gateway.get(&format!("/v1/requests/{request}?identifiers=false"), &bearer(gateway));
+        shown.json()["mails"].as_array()?.iter().all(|mail| mail["state"] == "written").then_some(shown.text)
+    })
 }
 
 #[test]
