@@ -1,5 +1,7 @@
 //! The state machine against a table, over restarts; and what the audit forgets.
 
+mod person;
+
 use std::path::Path;
 use std::sync::Arc;
 
