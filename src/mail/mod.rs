@@ -7,7 +7,7 @@
 //! - what became of it can be seen, without a word of it: its kind, where it is, why it failed as a code;
 //! - no address stands in a log.
 //!
-//! Without a mail server letters are written to a folder, readable: see [`folder`].
+//! Without a mail server letters are written to a folder, readable: see `folder.rs`.
 //!
 //! It **refuses to know** what a letter says and what it is about: that has a random ID.
 
@@ -276,7 +276,7 @@ impl Mails {
         Ok(keys)
     }
 
-    /// Takes mails out of the folder that have lain there for [`IN_FOLDER_DAYS`].
+    /// Takes mails out of the folder that have lain there for seven days.
     ///
     /// # Errors
     /// What the disk says.

@@ -106,7 +106,7 @@ impl Flood {
 
 impl Rights {
     /// Takes a person's own request, and has a link sent to the stated address. What is answered depends on nothing that is stored. An
-    /// address that has got [`MAILS_PER_DAY`] mails gets no more, and nothing new is kept for it.
+    /// address that has got as many mails in a day as are allowed gets no more, and nothing new is kept for it.
     ///
     /// # Errors
     /// What is wrong with it; [`Error::TooMany`] if everybody has to wait.
