@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use crate::audit::Audit;
 use crate::auth::{self, Keys};
 use crate::backup::{self, Backups};
 use crate::clock::{Chance, Clock};
@@ -16,6 +17,7 @@ use crate::intake::Intake;
 use crate::ledger::Ledger;
 use crate::limit::Limiter;
 use crate::mail::{self, Mails};
+use crate::officers::Officers;
 use crate::policy::{self, Handle};
 use crate::profile::Profiles;
 use crate::retention::{self, Retention};
@@ -53,6 +55,10 @@ pub struct App {
     pub intake: Arc<Intake>,
     /// The way out.
     pub forwarder: Arc<Forwarder>,
+    /// Who did and saw what.
+    pub audit: Arc<Audit>,
+    /// People of the company who work here.
+    pub officers: Officers,
     /// Letters to people.
     pub mails: Arc<Mails>,
     /// What people ask for.
@@ -96,21 +102,18 @@ impl App {
         let profiles = Arc::new(Profiles::open(&store, &vault)?);
         let intake = Arc::new(Intake::open(&store, &vault, &directory, &consents, &clock)?);
         let egress = Egress::new().context("the HTTP client does not start")?;
-        let forwarder = Arc::new(Forwarder::start(crate::forward::Deps {
-            store: store.clone(),
-            vault: Arc::clone(&vault),
-            directory: Arc::clone(&directory),
-            consents: Arc::clone(&consents),
-            profiles: Arc::clone(&profiles),
-            policy: policy.clone(),
-            clock: clock.clone(),
-            out: config.out.clone(),
-            egress: egress.clone(),
-        })?);
+        let forwarder = Arc::new({
+            let (store, vault, directory) = (store.clone(), Arc::clone(&vault), Arc::clone(&directory));
+            let (consents, profiles, policy) = (Arc::clone(&consents), Arc::clone(&profiles), policy.clone());
+            let (clock, out, egress) = (clock.clone(), config.out.clone(), egress.clone());
+            Forwarder::start(crate::forward::Deps { store, vault, directory, consents, profiles, policy, clock, out, egress })?
+        });
         let mails = Arc::new(Self::mails(&config, &store, &vault, &clock)?);
+        let audit = Arc::new(Audit::new(store.clone(), Arc::clone(&vault)));
         let rights = Arc::new(Rights::new(rights::Deps {
             store: store.clone(),
             vault: Arc::clone(&vault),
+            audit: Arc::clone(&audit),
             mails: Arc::clone(&mails),
             directory: Arc::clone(&directory),
             consents: Arc::clone(&consents),
@@ -135,6 +138,7 @@ impl App {
         })?;
         Ok(Arc::new(Self {
             backups: backups(&config, &store, &vault, &chance),
+            officers: Officers::open((&store, &vault, &audit), &config.data, &chance)?,
             secrets: Keys::open(&config.data, &chance)?,
             operator: auth::Operator::fresh(&chance)?,
             limiter: Limiter::new(),
@@ -151,6 +155,7 @@ impl App {
             profiles,
             intake,
             forwarder,
+            audit,
             mails,
             rights,
             retention,
@@ -243,6 +248,7 @@ impl App {
     /// When the store cannot be closed cleanly.
     pub async fn close(&self) -> anyhow::Result<()> {
         self.forwarder.stop().await;
+        self.consents.rates.write(self.policy.current().controller.day(self.clock.now())).await?;
         self.store.close()?;
         Ok(())
     }

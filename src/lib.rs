@@ -1,7 +1,7 @@
 //! Pforte: a privacy-focused consent and first-party identity gateway.
 //!
 //! One folder is one room, one room is one concept. From the ground up: [`store`] keeps bytes and knows no word of the
-//! domain; [`vault`] holds keys and everything sealed; [`backup`] copies both; [`ledger`] lets outsiders check what was decided; [`policy`] says
+//! domain; [`vault`] holds keys and everything sealed; [`backup`] copies both; [`ledger`] lets outsiders check what was decided; [`audit`] keeps who did and saw what, [`officers`] who works here; [`policy`] says
 //! what may be done with what; [`events`] is the wire
 //! form; [`identity`] knows who an identifier belongs to; [`consent`] what people decided; [`gate`] decides, purely;
 //! [`mail`] writes to people; [`outbox`] holds what may leave; [`profile`] is the embedded profile store; [`intake`] is the way
@@ -10,6 +10,7 @@
 //! A room imports only from rooms below its own. `docs/ARCHITECTURE.md` walks one event and one decision through them.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod backup;
 pub mod cli;
@@ -27,8 +28,11 @@ pub mod intake;
 pub mod ledger;
 pub mod limit;
 pub mod mail;
+pub mod officers;
 pub mod outbox;
+pub mod password;
 pub mod policy;
+pub mod private;
 pub mod profile;
 pub mod retention;
 pub mod rights;

@@ -16,7 +16,6 @@
 //! without a desk proves that they read the mails of the address that they state, and nothing else.
 
 mod access;
-mod audit;
 mod certificate;
 pub mod deadline;
 mod erase;
@@ -46,7 +45,6 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, Notify};
 
 pub use access::{Format, Package, Progress};
-pub use audit::{Entry, Question};
 pub use certificate::{CERTIFICATE, Certificate, Part};
 use deadline::Calendar;
 pub use keep::Kept;
@@ -62,6 +60,7 @@ pub use request::{Act, Fate, Ground, Kind, Recipient, Request, RequestId, State}
 
 pub use step::Step;
 
+use crate::audit::{self, Audit, Entry};
 use crate::clock::{Chance, Clock, DAY_MS, Millis, NoChance};
 use crate::consent::{self, Consents};
 use crate::egress::Egress;
@@ -196,6 +195,16 @@ pub enum Error {
     Form(#[from] serde_json::Error),
 }
 
+impl From<audit::Error> for Error {
+    fn from(error: audit::Error) -> Self {
+        match error {
+            audit::Error::Store(error) => Self::Store(error),
+            audit::Error::Vault(error) => Self::Vault(error),
+            audit::Error::Form(error) => Self::Form(error),
+        }
+    }
+}
+
 impl Error {
     /// Whether the gateway simply has too much to do.
     #[must_use]
@@ -248,6 +257,8 @@ pub struct Deps {
     pub profiles: Arc<Profiles>,
     /// The way out.
     pub forwarder: Arc<Forwarder>,
+    /// Who did and saw what.
+    pub audit: Arc<Audit>,
     /// Letters to people.
     pub mails: Arc<Mails>,
     /// What the policy is.
@@ -274,8 +285,6 @@ pub struct Rights {
     telling: Notify,
     /// There may be a controller to be called back.
     calling: Notify,
-    /// Entries of the audit are numbered one at a time.
-    auditing: Mutex<()>,
     wake: Notify,
     processors: opendsr::Processors,
     calling_back: parking_lot::Mutex<opendsr::CallingBack>,
@@ -293,7 +302,6 @@ impl Rights {
             progress: parking_lot::Mutex::default(),
             telling: Notify::new(),
             calling: Notify::new(),
-            auditing: Mutex::default(),
             wake: Notify::new(),
             processors: opendsr::Processors::default(),
             calling_back: parking_lot::Mutex::default(),
@@ -339,7 +347,7 @@ impl Rights {
         REQUESTS.put(&mut batch, &id, &Sealed(sealed));
         milestone::append(&mut batch, &key, (id, request), 0)?;
         let received = request.acts.first().ok_or(Error::NotFound)?;
-        let entry = Entry::about(id, received.at, &received.who, &received.what, received.why.as_deref());
+        let entry = about(id, received.at, &received.who, &received.what, received.why.as_deref());
         self.commit_noted(batch, &entry).await
     }
 
@@ -404,7 +412,7 @@ impl Rights {
             }
         }
         self.progress.lock().retain(|id, _| self.package_is_there(*id).is_ok());
-        self.tidy_audit(at).await?;
+        self.deps.audit.tidy(at).await?;
         self.tidy_links(at).await?;
         Ok(gone)
     }
@@ -438,6 +446,19 @@ impl Rights {
     fn open(&self, id: RequestId, Sealed(sealed): &Sealed) -> Result<Request, Error> {
         let plain = self.deps.vault.key(id.holder())?.open(&aad(id), sealed)?;
         Ok(serde_json::from_slice(&plain)?)
+    }
+
+    /// Commits something together with the entry that says so.
+    async fn commit_noted(&self, batch: Batch, entry: &Entry) -> Result<(), Error> {
+        Ok(self.deps.audit.commit(batch, entry).await?)
+    }
+
+    /// Notes that somebody is about to see something of a request. It is durable when this returns.
+    ///
+    /// # Errors
+    /// What store and vault say; then nothing may be shown.
+    pub async fn note_look(&self, id: RequestId, who: &str, what: &str, why: Option<&str>) -> Result<(), Error> {
+        self.commit_noted(Batch::default(), &about(id, self.deps.clock.now(), who, what, why)).await
     }
 
     async fn save(&self, id: RequestId, request: &Request) -> Result<(), Error> {
@@ -493,6 +514,11 @@ impl State {
 fn calendar(policy: &Policy) -> Calendar {
     let zone = jiff::tz::TimeZone::get(&policy.controller.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
     Calendar { zone, holidays: policy.controller.holidays.iter().filter_map(|day| day.parse().ok()).collect() }
+}
+
+/// An entry of the audit about a request.
+fn about(id: RequestId, at: Millis, who: &str, what: &str, why: Option<&str>) -> Entry {
+    Entry { request: Some(id.to_string()), ..Entry::new(at, who, what, why) }
 }
 
 fn aad(id: RequestId) -> Vec<u8> {

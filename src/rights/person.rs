@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::link::{LINKS, Purpose};
 use super::mails::Word;
 use super::request::{Kind, Request, RequestId, State};
-use super::{Entry, Error, Rights, Wrong, object};
+use super::{Entry, Error, Rights, Wrong, about, object};
 use crate::clock::{DAY_MS, Millis};
 use crate::identity;
 use crate::mail::Mails;
@@ -218,7 +218,7 @@ impl Rights {
             request.note(at, PERSON, "package_fetched", None);
         }
         request.downloads = request.downloads.saturating_add(1);
-        let entry = Entry::about(id, at, PERSON, "package_fetched", None);
+        let entry = about(id, at, PERSON, "package_fetched", None);
         self.commit_noted(self.saved(id, &request)?, &entry).await?;
         Ok(id)
     }
@@ -235,8 +235,8 @@ impl Rights {
 
 /// What was done last, for the audit.
 fn last_of(id: RequestId, request: &Request) -> Entry {
-    let none = || Entry::about(id, request.received_at, PERSON, "received", None);
-    request.acts.last().map_or_else(none, |act| Entry::about(id, act.at, &act.who, &act.what, act.why.as_deref()))
+    let none = || about(id, request.received_at, PERSON, "received", None);
+    request.acts.last().map_or_else(none, |act| about(id, act.at, &act.who, &act.what, act.why.as_deref()))
 }
 
 /// Whether this is the link that the request waits for.

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 
 use super::{Error, Kind, Request, RequestId, Rights, State};
+use crate::audit::Entry;
 use crate::clock::Millis;
 use crate::identity;
 
@@ -92,7 +93,8 @@ impl Rights {
             let read = identity::parse(&policy, &self.deps.vault, kind, value);
             wanted.push((kind, read.map_err(|refusal| Error::Identifier { kind: kind.clone(), refusal })?.value));
         }
-        self.note_search(who, why).await?;
+        let entry = Entry::new(self.deps.clock.now(), who, "searched", Some(why));
+        self.deps.audit.note(&entry).await?;
         let mut requests = self.list(None)?;
         let names = |kind: &String, value: &String| wanted.iter().any(|(k, v)| *k == kind && v == value);
         requests.retain(|(_, request)| request.identifiers.iter().any(|(kind, value)| names(kind, value)));

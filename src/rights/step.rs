@@ -1,7 +1,7 @@
 //! What can be done with a request, and where: the state machine.
 
 use super::request::{Fate, Ground, Kind, Request, RequestId, State};
-use super::{Entry, Error, Rights, calendar};
+use super::{Error, Rights, about, calendar};
 use crate::clock::Millis;
 use crate::policy::Policy;
 
@@ -67,13 +67,13 @@ impl Rights {
         // Asked now: a request that is over forgets who asked.
         let to = self.addressee(&request);
         let what = self.take(&mut request, &step, &By { who, why, at, policy: &policy })?;
-        let about = step.is_about().or(why);
-        request.note(at, who, what, about);
+        let said = step.is_about().or(why);
+        request.note(at, who, what, said);
         if step.goes_on_for_ever() && request.words() > WORDS_BYTES_MAX {
             return Err(Error::Full);
         }
         let batch = self.told(id, &mut request, to)?;
-        self.commit_noted(batch, &Entry::about(id, at, who, what, about)).await?;
+        self.commit_noted(batch, &about(id, at, who, what, said)).await?;
         self.deps.mails.wake();
         self.note_callbacks(id, &request);
         self.wake.notify_one();

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::*;
 use crate::app::App;
+use crate::audit::Question;
 use crate::config::Config;
 use crate::consent::{Method, Order};
 
@@ -204,7 +205,7 @@ async fn live(mut house: House, deeds: Vec<Deed>) {
         house.clock.pass(1_000);
     }
     assert_eq!(all(&house).len(), ids.len(), "none is lost");
-    let noted = house.app.rights.audit(&Question { limit: 10_000, ..Question::default() }).unwrap();
+    let noted = house.app.audit.list(&Question { limit: 10_000, ..Question::default() }).unwrap();
     assert_eq!(noted.len(), acts, "every act is in the audit");
     assert!(noted.iter().rev().map(|(number, _)| *number).eq(1..=noted.len() as u64), "without gaps");
     ends(&house, &ids).await;
@@ -259,20 +260,14 @@ async fn the_audit_forgets_months_that_are_too_old_and_goes_on_counting() {
     act(&house, old, &Step::Cancel).await;
     house.clock.pass((KEPT_DAYS + 40) * DAY_MS);
     house.app.rights.tidy(house.clock.now()).await.unwrap();
-    assert!(house.app.rights.audit(&Question { limit: 10, ..Question::default() }).unwrap().is_empty());
+    assert!(house.app.audit.list(&Question { limit: 10, ..Question::default() }).unwrap().is_empty());
     assert!(matches!(house.app.rights.get(old), Err(Error::NotFound)));
     assert_eq!(house.store.scan(b"A", None, 10).unwrap().len(), 1, "only the number of the last entry is left");
     house.file(Kind::Access, 0, true).await;
-    let numbers: Vec<u64> = house
-        .app
-        .rights
-        .audit(&Question { limit: 10, ..Question::default() })
-        .unwrap()
-        .iter()
-        .map(|(number, _)| *number)
-        .collect();
+    let numbers: Vec<u64> =
+        house.app.audit.list(&Question { limit: 10, ..Question::default() }).unwrap().iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, [3]);
     house.app.rights.tidy(house.clock.now()).await.unwrap();
-    assert_eq!(house.app.rights.audit(&Question { limit: 10, ..Question::default() }).unwrap().len(), 1);
+    assert_eq!(house.app.audit.list(&Question { limit: 10, ..Question::default() }).unwrap().len(), 1);
     house.app.forwarder.stop().await;
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up. A room imports only from floors below its own; rooms of one floor do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "id", "error", "limit"],
+    &["clock", "id", "error", "limit", "password", "private"],
     &["store"],
     &["vault"],
-    &["ledger", "backup"],
+    &["ledger", "backup", "audit"],
+    &["officers"],
     &["policy"],
     &["events"],
     &["identity"],

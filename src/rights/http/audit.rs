@@ -3,11 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
+use super::super::RequestId;
 use super::super::access::harmless;
-use super::super::{Entry, Question, RequestId};
 use super::problem;
 use super::register::{csv, is_table, limit};
 use crate::app::App;
+use crate::audit::{Entry, Question};
 use crate::auth::{self, Scope};
 use crate::clock::rfc3339;
 use crate::error::{Code, Problem, ProblemBody};
@@ -32,7 +33,7 @@ pub struct EntryAnswer {
     number: u64,
     /// When.
     at: String,
-    /// The ID of the key, or `operator`.
+    /// The ID of the key, `operator`, `gateway`, or an officer as `officer:<name>`.
     who: String,
     /// What: a step, `received`, `shown`, `searched`, `package` or `certificate`.
     what: String,
@@ -60,7 +61,7 @@ pub struct AuditAnswer {
 /// `invalid_field` for a parameter that cannot be read.
 #[utoipa::path(get, path = "/v1/audit", tag = "rights", security(("secret_key" = ["rights"])),
     params(("request" = Option<String>, Query, description = "Only what is about this request."),
-        ("who" = Option<String>, Query, description = "Only what this key did."),
+        ("who" = Option<String>, Query, description = "Only what this key did, or this officer, as `officer:<name>`."),
         ("before" = Option<u64>, Query, description = "`next` of the page before."),
         ("limit" = Option<usize>, Query, description = "How many, 500 at most; 100 if it is left out."),
         ("format" = Option<String>, Query, description = "`json` (usual) or `csv`; then the header `x-next` says what `before` takes.")),
@@ -76,11 +77,12 @@ pub async fn list(req: HttpRequest, app: web::Data<App>, wish: web::Query<Wish>)
     let number = |text: &str| text.parse().map_err(|_other| wrong("before", "must be a number"));
     let before = before.as_deref().map(number).transpose()?;
     let limit = limit(many.as_deref(), PAGE_USUAL)?;
-    let question = Question { request: request.transpose()?, who, before, limit };
+    let request = request.transpose()?.map(|id| id.to_string());
+    let question = Question { request, who, before, limit };
     let table = is_table(format.as_deref())?;
     let app = app.into_inner();
-    let found = web::block(move || app.rights.audit(&question));
-    let found = found.await.map_err(|_gone| Problem::new(Code::Unavailable))?.map_err(|error| problem(&error))?;
+    let found = web::block(move || app.audit.list(&question));
+    let found = found.await.map_err(|_gone| Problem::new(Code::Unavailable))?.map_err(|error| problem(&error.into()))?;
     // Behind a page that is full there may be more; the first entry has the number 1.
     let next = found.last().map(|(number, _)| *number).filter(|number| found.len() == limit && *number > 1);
     let entries = found.into_iter().map(|(number, entry)| EntryAnswer::of(number, entry));
