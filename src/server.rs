@@ -137,6 +137,9 @@ async fn tidy(app: Arc<App>) {
         let at = app.clock.now();
         complain("deduplication keys", app.intake.tidy(at).await);
         complain("dead letters", app.forwarder.tidy(at).await);
+        let today = app.policy.current().controller.day(at);
+        complain("consent rates", app.consents.rates.write(today).await);
+        complain("invitations of officers", app.officers.tidy(at));
         complain("requests of people", app.rights.tidy(at).await);
         complain("mails in the folder", app.mails.tidy(at));
         complain("what is past its retention", app.retention.run(at).await);

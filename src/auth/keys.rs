@@ -7,15 +7,12 @@
 //! A key is proven by argon2id once; after that, a keyed digest of the secret is kept in memory, and comparing it costs a
 //! microsecond. The digest's key is random and never leaves the process.
 
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use ring::hmac;
@@ -23,18 +20,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::Scope;
-use super::operator::write_private;
 use crate::clock::{Chance, Millis, NoChance};
-use crate::limit;
+use crate::{limit, password, private};
 
 /// The folder in the data folder.
 pub const FOLDER: &str = "keys.d";
 /// How a secret key begins: `sk_<id>_<secret>`.
 const PREFIX: &str = "sk_";
-/// The memory of one argon2id, in KiB (OWASP's recommendation, with two passes).
-const MEMORY_KIB: u32 = 19 * 1024;
-/// Its passes.
-const PASSES: u32 = 2;
 /// The longest label.
 pub const LABEL_CHARS_MAX: usize = 80;
 
@@ -89,8 +81,8 @@ pub enum Error {
     #[error(transparent)]
     NoChance(#[from] NoChance),
     /// The hash could not be computed.
-    #[error("argon2: {0}")]
-    Hash(String),
+    #[error(transparent)]
+    Hash(#[from] password::Unhashed),
 }
 
 /// Why a presented key was not taken.
@@ -150,7 +142,7 @@ impl Keys {
             digest_key: hmac::Key::new(hmac::HMAC_SHA256, &chance.bytes::<32>()?),
             proven: Mutex::default(),
             slots: Semaphore::new(limit::GUESSES_AT_ONCE),
-            nobody: hash(&hex::encode(chance.bytes::<32>()?), &chance.bytes::<16>()?)?.into(),
+            nobody: password::hash(&hex::encode(chance.bytes::<32>()?), &chance.bytes()?)?.into(),
         })
     }
 
@@ -180,7 +172,7 @@ impl Keys {
         let (nobody, tried) = (Arc::clone(&self.nobody), secret.to_owned());
         let outcome = actix_web::web::block(move || {
             let record = read(&path).ok();
-            let right = verify(&tried, record.as_ref().map_or(&nobody, |record| &record.hash));
+            let right = password::is(&tried, record.as_ref().map_or(&nobody, |record| &record.hash));
             record.filter(|record| right && record.revoked_at.is_none())
         });
         let record = outcome.await.unwrap_or(None);
@@ -218,7 +210,7 @@ pub fn create(data: &Path, chance: &Chance, order: Order) -> Result<(Record, Str
         label: order.label,
         created_at: order.at,
         revoked_at: None,
-        hash: hash(&secret, &chance.bytes::<16>()?)?,
+        hash: password::hash(&secret, &chance.bytes()?)?,
     };
     write(&folder, &record)?;
     Ok((record, format!("{PREFIX}{id}_{secret}")))
@@ -269,11 +261,7 @@ pub fn revoke(data: &Path, id: &str, at: Millis) -> Result<Record, Error> {
 
 fn folder(data: &Path) -> Result<PathBuf, Error> {
     let folder = data.join(FOLDER);
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)
-        .map_err(|source| Error::Io { path: folder.clone(), source })?;
+    private::folder(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
     Ok(folder)
 }
 
@@ -284,7 +272,7 @@ fn file(folder: &Path, id: &str) -> PathBuf {
 fn write(folder: &Path, record: &Record) -> Result<(), Error> {
     let path = file(folder, &record.id);
     let text = serde_json::to_string_pretty(record).map_err(|error| damaged(&path, &error))?;
-    write_private(&path, text.as_bytes()).map_err(|source| Error::Io { path, source })
+    private::write(&path, text.as_bytes()).map_err(|source| Error::Io { path, source })
 }
 
 fn read(path: &Path) -> Result<Record, Error> {
@@ -320,19 +308,4 @@ fn is_id(text: &str) -> bool {
 
 fn is_hex(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-}
-
-fn argon2() -> Result<Argon2<'static>, Error> {
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| Error::Hash(error.to_string()))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
-
-fn hash(secret: &str, salt: &[u8]) -> Result<String, Error> {
-    let made = argon2()?.hash_password_with_salt(secret.as_bytes(), salt);
-    made.map(|hash: PasswordHash| hash.to_string()).map_err(|error| Error::Hash(error.to_string()))
-}
-
-fn verify(secret: &str, hash: &str) -> bool {
-    let Ok(hash) = PasswordHash::new(hash) else { return false };
-    argon2().is_ok_and(|argon2| argon2.verify_password(secret.as_bytes(), &hash).is_ok())
 }

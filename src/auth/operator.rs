@@ -3,15 +3,15 @@
 //! The running gateway writes its address and the token into `operator.json` in the data folder, readable by its own user
 //! alone, and takes the file away when it ends. Who can read that file could read the data as well.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Chance, NoChance};
+use crate::private;
 
 /// The file in the data folder.
 const FILE: &str = "operator.json";
@@ -63,7 +63,7 @@ impl Operator {
     pub fn announce(data: &Path, address: SocketAddr, operator: &Self) -> io::Result<Posted> {
         let path = data.join(FILE);
         let note = Note { url: format!("http://{}", reachable(address)), token: operator.token.clone() };
-        write_private(&path, serde_json::to_string(&note)?.as_bytes())?;
+        private::write(&path, serde_json::to_string(&note)?.as_bytes())?;
         Ok(Posted(path))
     }
 
@@ -90,24 +90,5 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], v6.port())),
         SocketAddr::V4(_) | SocketAddr::V6(_) => address,
-    }
-}
-
-/// Writes a file that only its owner can read, whole or not at all.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension(format!("tmp{}", std::process::id()));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let outcome = options.open(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    outcome.and_then(|()| std::fs::rename(&beside, path)).inspect_err(|_| {
-        // It is what is left of a write that failed; that failure is what is reported.
-        drop(std::fs::remove_file(&beside));
-    })?;
-    match path.parent() {
-        Some(folder) => std::fs::File::open(folder)?.sync_all(),
-        None => Ok(()),
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod http;
 mod leave;
+mod rates;
 mod receipt;
 mod record;
 mod standing;
@@ -28,6 +29,7 @@ use crate::policy::{LegalBasis, Policy};
 use crate::store::{self, Batch, Store, Stream};
 use crate::vault::{self, DataKey, Sealed, Vault};
 pub use leave::Memorable;
+pub use rates::{ByPurpose, Counts, Rates};
 pub use receipt::{Doubt, Handle, RECEIPT, Receipt, Stated};
 use record::{DECISIONS, DecisionKey, STANDING, Stand, StandingRecord, SubjectKey, aad};
 pub use record::{Decision, Method, NoticeShown, State};
@@ -155,6 +157,8 @@ pub struct Consents {
     directory: Arc<Directory>,
     chance: Chance,
     memory: RwLock<Memory>,
+    /// How often what was decided.
+    pub rates: Rates,
     /// Who was closed before the start and is not gone yet.
     closed: Mutex<Vec<SubjectId>>,
 }
@@ -171,6 +175,7 @@ impl Consents {
             directory: Arc::clone(directory),
             chance: Chance::system(),
             memory: RwLock::default(),
+            rates: Rates::new(store),
             closed: Mutex::default(),
         };
         consents.each_record(|subject, record| {
@@ -311,6 +316,7 @@ impl Consents {
         self.directory.learn(&plan);
         plan.keys().iter().for_each(|(subject, key)| self.vault.learn(*subject, key));
         self.learn(&folded, &order.policy);
+        self.rates.count(order.policy.controller.day(order.at), &recorded.states);
         Ok(Recorded { decision: recorded, receipt })
     }
 
