@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use clap::Parser as _;
 use pforte::app::App;
 use pforte::config::Config;
-use pforte::consent::{Method, Order};
+use pforte::consent::{Besides, Method, Order};
 use pforte::identity::{self, Identifier};
 use pforte::profile::{Arrival, purpose_tag};
 use pforte::rights::{Kind, RequestId, Step, Submission, Wrong};
@@ -75,6 +75,7 @@ async fn know(app: &App, n: u64) {
         at: app.clock.now(),
         policy,
         mark: None,
+        besides: Besides::default(),
     };
     app.consents.record(order).await.unwrap();
 }

@@ -18,7 +18,7 @@ use futures_util::future::join_all;
 use pforte::app::App;
 use pforte::clock::{Clock, DAY_MS, Millis};
 use pforte::config::{Config, MasterKey};
-use pforte::consent::{Method, Order};
+use pforte::consent::{Besides, Method, Order};
 use pforte::identity;
 
 /// How many decisions are under way while loading.
@@ -81,6 +81,7 @@ async fn refuses(app: &Arc<App>, n: u64, at: Millis) -> Result<(), Box<dyn std::
         at,
         policy,
         mark: None,
+        besides: Besides::default(),
     };
     app.consents.record(order).await?;
     Ok(())

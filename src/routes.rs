@@ -23,6 +23,7 @@ fn anybody(cfg: &mut ServiceConfig) {
         .route("/docs", get().to(site::docs))
         .route("/docs/errors", get().to(site::errors))
         .route("/.well-known/jwks.json", get().to(rights::http::jwks))
+        .route("/.well-known/gpc.json", get().to(consent::http::signal::gpc_json))
         .route("/ledger/checkpoint", get().to(ledger::http::checkpoint))
         .route("/ledger/key", get().to(ledger::http::key))
         .route("/ledger/tile/{path:.*}", get().to(ledger::http::tile))

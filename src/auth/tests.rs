@@ -34,6 +34,7 @@ fn policy() -> Policy {
         without_consent: crate::policy::Purposes::NONE,
         objectable: crate::policy::Purposes::NONE,
         linking: None,
+        signals: crate::policy::Signals::default(),
         identifiers: Vec::new(),
         notices: Vec::new(),
         sources: vec![

@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::clock::{Chance, Clock, DAY_MS, Millis};
-use crate::consent::{Consents, Method, Order};
+use crate::consent::{Besides, Consents, Method, Order};
 use crate::events::Event;
 use crate::events::parse::{Received, event};
 use crate::gate::explain::{DestinationExplanation, Outcome};
@@ -168,6 +168,7 @@ fn order(
         at: now - Millis::from(decided.days_ago) * DAY_MS,
         policy: Arc::clone(policy),
         mark: None,
+        besides: Besides::default(),
     })
 }
 

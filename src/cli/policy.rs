@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::cases;
 use crate::cli::client::Gateway;
 use crate::config::Remote;
-use crate::policy::{self, Destination, DestinationKind, IdentifierForm, Policy, Severity};
+use crate::policy::{self, ConsentForm, Destination, DestinationKind, IdentifierForm, Policy, Severity};
 
 /// Checks, shows, tests and reloads the policy.
 #[derive(clap::Args)]
@@ -106,6 +106,7 @@ fn show(folder: &Folder, as_json: bool) -> anyhow::Result<ExitCode> {
         say(&format!("  {:<18} {}{state}, domain {}", destination.id, kind(destination), destination.domain));
         say(&format!("  {:<18} for {}", "", policy.names(destination.purposes).join(", ")));
         say(&format!("  {:<18} e-mail {}, phone {}", "", form(destination.email), form(destination.phone)));
+        say(&format!("  {:<18} consent goes along {}", "", consent(destination.consent)));
         say(&format!("  {:<18} fields {}", "", destination.fields.join(", ")));
     }
     say("\nRoutes");
@@ -135,6 +136,15 @@ fn form(form: IdentifierForm) -> String {
     }
 }
 
+const fn consent(form: ConsentForm) -> &'static str {
+    match form {
+        ConsentForm::Plain => "as `consent`",
+        ConsentForm::Segment => "as Segment reads it",
+        ConsentForm::Rudderstack => "as RudderStack reads it",
+        ConsentForm::None => "not at all",
+    }
+}
+
 fn summary(policy: &Policy) -> serde_json::Value {
     json!({
         "version": policy.version,
@@ -144,7 +154,7 @@ fn summary(policy: &Policy) -> serde_json::Value {
         "sources": policy.sources.iter().map(|s| json!({"id": s.id, "kind": s.kind, "writeKey": s.write_key, "origins": s.origins,
             "recordsDecisions": s.records_decisions, "takesRequests": s.takes_requests, "trustedConsentEvents": s.trusted_consent_events})).collect::<Vec<_>>(),
         "destinations": policy.destinations.iter().map(|d| json!({"id": d.id, "kind": kind(d), "on": d.is_on(), "domain": d.domain,
-            "purposes": policy.names(d.purposes), "fields": d.fields, "email": form(d.email), "phone": form(d.phone)})).collect::<Vec<_>>(),
+            "purposes": policy.names(d.purposes), "fields": d.fields, "email": form(d.email), "phone": form(d.phone), "consent": d.consent})).collect::<Vec<_>>(),
         "routes": policy.routes.iter().map(|r| json!({"id": r.id, "types": r.types, "events": r.events,
             "sources": r.sources.iter().filter_map(|i| policy.sources.get(*i)).map(|s| &s.id).collect::<Vec<_>>(),
             "destination": policy.destinations.get(r.destination).map(|d| &d.id), "purposes": policy.names(r.purposes)})).collect::<Vec<_>>(),

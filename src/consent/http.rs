@@ -1,6 +1,7 @@
 //! `POST /v1/consents` records decisions; `GET /v1/consents` shows a visitor what stands for their own device.
 
 pub mod receipt;
+pub mod signal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use validator::Validate;
 
-use super::{Error, Method, NoticeShown, Order, Recorded, State};
+use super::signal::View;
+use super::{Besides, Error, Method, NoticeShown, Order, Recorded, State};
 use crate::app::App;
 use crate::auth::{self, Scope};
 use crate::clock::{Millis, rfc3339};
@@ -80,41 +82,59 @@ pub struct ConsentsAnswer {
     /// Where the receipt of this decision is: `GET /v1/consents/{receipt}/receipt`.
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt: Option<String>,
+    /// The signal that the browser sent, if the policy heeds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<signal::SignalHeard>,
+    /// The types of Google Consent Mode, `granted` or `denied`, by what holds now; nothing if the policy maps none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<std::collections::HashMap<String, String>>, example = json!({"ad_storage": "denied", "analytics_storage": "granted"}))]
+    consent_mode: Option<BTreeMap<&'static str, &'static str>>,
     /// The policy in force.
     policy_version: String,
 }
 
-/// Records what somebody decided. The answer comes when it is durable.
+/// Records what somebody decided. The answer comes when it is durable. What a signal of the browser refuses is recorded with it.
 #[utoipa::path(post, path = "/v1/consents", tag = "consent", request_body = RecordConsent,
     responses((status = 201, description = "Recorded and in force.", body = ConsentsAnswer),
         (status = 401, description = "No or an unknown key.", body = crate::error::ProblemBody<'static>),
         (status = 403, description = "The source may not record this.", body = crate::error::ProblemBody<'static>),
         (status = 422, description = "A field is wrong; `field` names it.", body = crate::error::ProblemBody<'static>)),
+    params(("Sec-GPC" = Option<String>, Header, description = "`1`: Global Privacy Control, as browsers send it.")),
     security(("write_key" = []), ("secret_key" = ["consents:write"])))]
 pub async fn record(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> Result<HttpResponse, Problem> {
     let policy = app.policy.current();
     let body = RecordConsent::parse(&body)?;
     let source = recorder(&req, &app, &body, &policy).await?;
-    let order = order(&app, &policy, source, body)?;
+    let mut order = order(&app, &policy, source, body)?;
+    let signal = signal::of(&req, &policy);
+    let (identifiers, at) = (order.identifiers.clone(), order.at);
     // A task of its own: what has begun is finished even if the client hangs up.
     let (consents, forwarder) = (Arc::clone(&app.consents), Arc::clone(&app.forwarder));
     let recorded = actix_web::rt::spawn(async move {
-        let recorded = consents.record(order).await?;
+        let refused = match signal {
+            Some(signal) => consents.heed_with(signal, &mut order).await?,
+            None => None,
+        };
+        let said = if order.decisions.is_empty() { None } else { Some(consents.record(order).await?) };
         // What relied on a grant that is withdrawn now, and is on the wire, arrives or fails before this is acknowledged.
-        if recorded.withdraws() {
+        if refused.is_some() || said.as_ref().is_some_and(Recorded::withdraws) {
             forwarder.fence().await;
         }
-        Ok(recorded)
+        Ok((refused, said))
     })
     .await;
-    let recorded = recorded.map_err(|_gone| Problem::new(Code::Unavailable))?.map_err(problem)?;
-    Ok(HttpResponse::Created().json(answer_of(&recorded, &policy)))
+    let (refused, said) = recorded.map_err(|_gone| Problem::new(Code::Unavailable))?.map_err(problem)?;
+    let view = app.consents.view(&identifiers, signal, &policy, at).map_err(problem)?;
+    let heard = signal::said(signal, view, refused.as_ref().map(|refused| &refused.receipt), &policy);
+    let answer = answer_of(refused.as_ref(), said.as_ref(), view, &policy);
+    Ok(HttpResponse::Created().json(ConsentsAnswer { signal: heard, ..answer }))
 }
 
 /// Shows what stands for a device, to the visitor who has it; for other identifiers to systems with a secret key. Unknown
 /// identifiers get the same answer as known ones that never decided.
 #[utoipa::path(get, path = "/v1/consents", tag = "consent",
-    params(("anonymousId" = Option<String>, Query, description = "The device."),
+    params(("Sec-GPC" = Option<String>, Header, description = "`1`: Global Privacy Control, as browsers send it; what it refuses ends now."),
+        ("anonymousId" = Option<String>, Query, description = "The device."),
         ("userId" = Option<String>, Query, description = "Needs a secret key with `consents:read`."),
         ("email" = Option<String>, Query, description = "Any identifier type of the policy by its ID; needs a secret key.")),
     responses((status = 200, description = "What stands.", body = ConsentsAnswer),
@@ -140,18 +160,29 @@ pub async fn show(
     if stated.is_empty() {
         return Err(Problem::field(Code::MissingField, "anonymousId"));
     }
+    let (now, mut heard, mut receipt) = (app.clock.now(), None, None);
     if others || is_secret(&req) {
         auth::secret(&req, &app, Scope::ConsentsRead).await?;
     } else {
         let source = auth::write_key(&req, None, &policy)?;
         auth::throttle_source(&req, &app, &policy, source)?;
+        heard = signal::of(&req, &policy);
+        if let Some(signal) = heard {
+            receipt = signal::heed(&app, (signal, source), &stated, &policy, now).await?;
+        }
     }
-    let now = app.clock.now();
+    let view = app.consents.view(&stated, heard, &policy, now).map_err(problem)?;
     let stands = app.consents.stands(&stated).map_err(problem)?;
     let decisions = asked(&policy).map(|p| (p.id.clone(), stand(stands.get(&p.id).copied(), now))).collect();
-    let answer =
-        ConsentsAnswer { recorded: false, decisions, notice: None, receipt: None, policy_version: policy.version.clone() };
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(HttpResponse::Ok().json(ConsentsAnswer {
+        recorded: receipt.is_some(),
+        decisions,
+        notice: None,
+        receipt: None,
+        signal: signal::said(heard, view, receipt.as_ref(), &policy),
+        consent_mode: signal::consent_mode(view, &policy),
+        policy_version: policy.version.clone(),
+    }))
 }
 
 fn asked(policy: &Policy) -> impl Iterator<Item = &Purpose> {
@@ -170,17 +201,22 @@ fn stand(known: Option<(State, Millis, Option<Millis>)>, now: Millis) -> Stand {
     Stand { state, at: Some(rfc3339(at)), expires_at: expires.map(rfc3339) }
 }
 
-fn answer_of(recorded: &Recorded, policy: &Policy) -> ConsentsAnswer {
-    let decision = &recorded.decision;
-    let one = |(purpose, state): (&String, &State)| {
-        let expires = decision.expires.get(purpose).copied();
-        (purpose.clone(), stand(Some((*state, decision.at, expires)), decision.at))
-    };
+fn answer_of(refused: Option<&Recorded>, said: Option<&Recorded>, view: View, policy: &Policy) -> ConsentsAnswer {
+    let mut decisions = BTreeMap::new();
+    for Recorded { decision, .. } in refused.into_iter().chain(said) {
+        decisions.extend(decision.states.iter().map(|(purpose, state)| {
+            let expires = decision.expires.get(purpose).copied();
+            (purpose.clone(), stand(Some((*state, decision.at, expires)), decision.at))
+        }));
+    }
+    let receipt = said.or(refused).map(|recorded| recorded.receipt.to_string());
     ConsentsAnswer {
         recorded: true,
-        decisions: decision.states.iter().map(one).collect(),
-        notice: decision.notice.clone(),
-        receipt: Some(recorded.receipt.to_string()),
+        decisions,
+        notice: said.and_then(|said| said.decision.notice.clone()),
+        receipt,
+        signal: None,
+        consent_mode: signal::consent_mode(view, policy),
         policy_version: policy.version.clone(),
     }
 }
@@ -240,6 +276,7 @@ fn order(app: &App, policy: &Arc<Policy>, source: usize, body: RecordConsent) ->
         at: app.clock.now(),
         policy: Arc::clone(policy),
         mark: None,
+        besides: Besides::default(),
     })
 }
 

@@ -10,6 +10,7 @@ mod leave;
 mod rates;
 mod receipt;
 mod record;
+pub mod signal;
 mod standing;
 mod statement;
 #[cfg(test)]
@@ -32,7 +33,7 @@ pub use leave::Memorable;
 pub use rates::{ByPurpose, Counts, Rates};
 pub use receipt::{Doubt, Handle, RECEIPT, Receipt, Stated};
 use record::{DECISIONS, DecisionKey, STANDING, Stand, StandingRecord, SubjectKey, aad};
-pub use record::{Decision, Method, NoticeShown, State};
+pub use record::{Decision, Method, NoticeShown, Signal, State};
 use standing::Memory;
 pub use standing::Standing;
 pub use statement::{DECISION, Statement};
@@ -128,6 +129,15 @@ pub struct Order {
     pub policy: Arc<Policy>,
     /// An entry that is appended in the same commit: that the message which brought the decision was seen.
     pub mark: Option<(Stream, Vec<u8>)>,
+    /// What else is known of it.
+    pub besides: Besides,
+}
+
+/// What is known of a decision besides the order.
+#[derive(Clone, Debug, Default)]
+pub struct Besides {
+    /// The signal of the browser that had to do with it.
+    pub signal: Option<Signal>,
 }
 
 /// What was recorded.
@@ -418,7 +428,8 @@ impl Consents {
             }
         }
         let source = policy.sources.get(order.source);
-        let named = order.notice.as_ref().or_else(|| source.and_then(|s| s.notice.as_ref()));
+        let usual = source.and_then(|s| s.notice.as_ref()).filter(|_| order.method != Method::Signal);
+        let named = order.notice.as_ref().or(usual);
         Ok(Decision {
             at: order.at,
             states,
@@ -429,6 +440,7 @@ impl Consents {
             source: source.map(|s| s.id.clone()).unwrap_or_default(),
             actor: order.actor.clone(),
             policy: policy.version.clone(),
+            signal: order.besides.signal,
         })
     }
 

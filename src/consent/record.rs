@@ -1,6 +1,6 @@
 //! What is stored of decisions: the log of all, and what stands now, both sealed under the subject's data key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,16 @@ pub enum Method {
     Event,
     /// By a request that a person of the company has approved (Art. 21).
     Request,
+    /// By a signal that the browser sends with every request.
+    Signal,
+}
+
+/// What a browser says with every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    /// Global Privacy Control: `Sec-GPC: 1`.
+    Gpc,
 }
 
 /// A decision as it is kept for proof. What it says is sealed; the times are the server's.
@@ -106,6 +116,9 @@ pub struct Decision {
     pub actor: Option<String>,
     /// The policy version that was in force.
     pub policy: String,
+    /// The signal that came with it: the reason of a refusal, or what a grant was given in spite of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<Signal>,
 }
 
 /// The notice that a person was shown.
@@ -138,8 +151,11 @@ pub(super) struct StandingRecord {
     #[serde(rename = "s")]
     pub(super) subject: Stands,
     /// The latest per identifier.
-    #[serde(rename = "n", with = "stands_by_name")]
+    #[serde(rename = "n", with = "by_name")]
     pub(super) identifiers: BTreeMap<NodeId, Stands>,
+    /// Per identifier the purposes that were granted last although a signal refused them.
+    #[serde(rename = "d", with = "by_name", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) despite: BTreeMap<NodeId, BTreeSet<String>>,
     /// Whether everything is only stored (Art. 18). Not a decision, so no fold of any.
     #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) restricted: bool,
@@ -162,7 +178,17 @@ impl StandingRecord {
             self.subject.insert(purpose.clone(), stand);
             for name in &decision.identifiers {
                 self.identifiers.entry(*name).or_default().insert(purpose.clone(), stand);
+                self.note_despite(*name, purpose, *state == State::Granted && decision.signal.is_some());
             }
+        }
+    }
+
+    fn note_despite(&mut self, name: NodeId, purpose: &str, despite: bool) {
+        if despite {
+            self.despite.entry(name).or_default().insert(purpose.to_owned());
+        } else if let Some(purposes) = self.despite.get_mut(&name) {
+            purposes.remove(purpose);
+            self.despite.retain(|_, purposes| !purposes.is_empty());
         }
     }
 }
@@ -185,23 +211,22 @@ mod names {
     }
 }
 
-mod stands_by_name {
+mod by_name {
     use std::collections::BTreeMap;
 
     use serde::de::Error as _;
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::Stands;
     use crate::id::NodeId;
 
-    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<NodeId, Stands>, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(map.iter().map(|(name, stands)| (hex::encode(name.0), stands)))
+    pub(super) fn serialize<V: Serialize, S: Serializer>(map: &BTreeMap<NodeId, V>, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(map.iter().map(|(name, value)| (hex::encode(name.0), value)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<NodeId, Stands>, D::Error> {
-        let map = BTreeMap::<String, Stands>::deserialize(from)?;
+    pub(super) fn deserialize<'de, V: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<NodeId, V>, D::Error> {
+        let map = BTreeMap::<String, V>::deserialize(from)?;
         map.into_iter()
-            .map(|(text, stands)| super::name(&text).map(|name| (name, stands)).ok_or_else(|| D::Error::custom("not a name")))
+            .map(|(text, value)| super::name(&text).map(|name| (name, value)).ok_or_else(|| D::Error::custom("not a name")))
             .collect()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Decision, DecisionKey, Method, NoticeShown, State, aad};
+use super::record::{Decision, DecisionKey, Method, NoticeShown, Signal, State, aad};
 use super::{Error, SALT_BYTES, SubjectId};
 use crate::clock::rfc3339;
 use crate::ledger::Commitment;
@@ -33,6 +33,9 @@ pub struct Statement {
     pub actor: Option<String>,
     /// The policy version that was in force.
     pub policy: String,
+    /// The signal that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<Signal>,
     /// The person, under a name of this one statement: the company can show whose it is, and nobody else can join two of them.
     pub person: String,
 }
@@ -58,6 +61,7 @@ impl Statement {
             source: decision.source.clone(),
             actor: decision.actor.clone(),
             policy: decision.policy.clone(),
+            signal: decision.signal,
             person: person(&salt, place.subject),
         };
         let commitment = statement.commitment(&salt).ok_or(VaultError::Unreadable)?;

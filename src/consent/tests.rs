@@ -1,5 +1,7 @@
 //! The rules of combination as tables and against a naive model; expiry to the millisecond; concurrency; sealing.
 
+mod signal;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -55,6 +57,7 @@ impl House {
             at,
             policy: Arc::clone(&self.policy),
             mark: None,
+            besides: Besides::default(),
         }
     }
 

@@ -66,6 +66,7 @@ pub(super) fn policy() -> Policy {
         without_consent: Purposes::one(ORDERS),
         objectable: Purposes::one(FRAUD),
         linking: None,
+        signals: crate::policy::Signals::default(),
         identifiers: Vec::new(),
         notices: Vec::new(),
         sources: Vec::new(),

@@ -10,6 +10,7 @@
 //! What [`redact`] cannot detect stands in its own documentation.
 
 pub mod agent;
+mod consent;
 pub mod decide;
 pub mod explain;
 pub mod fields;

@@ -5,6 +5,7 @@
 
 use crate::clock::Millis;
 use crate::events::{Event, EventType};
+use crate::gate::consent;
 use crate::gate::decide::needed;
 use crate::gate::fields::Fields;
 use crate::gate::form;
@@ -13,7 +14,7 @@ use crate::gate::transcode::Transcoder;
 use crate::gate::walk::write_text;
 use crate::id::CustomerId;
 use crate::identity::Identifier;
-use crate::policy::{Destination, IdentifierForm, IdentifierKind, Policy, Purposes, Route};
+use crate::policy::{ConsentForm, Destination, IdentifierForm, IdentifierKind, Policy, Purposes, Route};
 use crate::vault::Domain;
 
 /// What is shaped besides the policy: one event on its way to one destination.
@@ -73,11 +74,17 @@ pub fn shape(policy: &Policy, dest: &Destination, route: &Route, parcel: &Parcel
         key_at: 0,
     };
     for (name, raw) in [("properties", &event.properties), ("context", &event.context), ("traits", &event.traits)] {
+        let mark = transcoder.out.len();
         if let Some(raw) = raw {
             transcoder.member(name, raw.get());
         }
+        if name == "context" {
+            consent::in_context(transcoder.out, mark, dest.consent, (policy, parcel.allowed));
+        }
     }
-    consent(&mut out, policy, needed, parcel.allowed);
+    if dest.consent == ConsentForm::Plain {
+        consent::plain(&mut out, policy, needed, parcel.allowed);
+    }
     out.push(b'}');
     Ok(out)
 }
@@ -155,31 +162,6 @@ fn identifiers(out: &mut Vec<u8>, policy: &Policy, dest: &Destination, parcel: &
 fn may_identify(policy: &Policy, dest: &Destination, allowed: Purposes) -> bool {
     let by_consent = dest.purposes.without(policy.without_consent);
     !by_consent.is_empty() && by_consent.without(allowed).is_empty()
-}
-
-/// What the event was forwarded for, and all purposes that the recipient may and may not use it for: whoever reads only the
-/// list of denials must find everything there that is not allowed.
-fn consent(out: &mut Vec<u8>, policy: &Policy, needed: Purposes, allowed: Purposes) {
-    out.extend_from_slice(b",\"consent\":{\"purposes\":");
-    purposes(out, policy, needed);
-    out.extend_from_slice(b",\"allowedConsentIds\":");
-    purposes(out, policy, allowed);
-    out.extend_from_slice(b",\"deniedConsentIds\":");
-    purposes(out, policy, Purposes::ALL.without(allowed));
-    out.push(b'}');
-}
-
-fn purposes(out: &mut Vec<u8>, policy: &Policy, set: Purposes) {
-    out.push(b'[');
-    let mut first = true;
-    for (_, purpose) in policy.purposes.iter().enumerate().filter(|(index, _)| set.has(*index)) {
-        if !first {
-            out.push(b',');
-        }
-        first = false;
-        write_text(out, &purpose.id);
-    }
-    out.push(b']');
 }
 
 fn text_member(out: &mut Vec<u8>, name: &str, value: &str) {

@@ -7,14 +7,14 @@ use tokio::sync::oneshot;
 use super::dedupe::{self, Claim, Claims, Dedupe};
 use super::{Answer, Error, Intake, TRIES_MAX};
 use crate::clock::Millis;
-use crate::consent::Standing;
+use crate::consent::{Signal, Standing};
 use crate::events::Event;
 use crate::events::consent_object;
 use crate::gate::{self, Verdict};
 use crate::identity::{self, Admission, Identifier, Plan, Stated};
 use crate::intake::count::Tally;
 use crate::outbox;
-use crate::policy::Policy;
+use crate::policy::{Policy, Purposes};
 use crate::store::{self, Batch, Position, Stream};
 
 /// Where events wait for their destinations.
@@ -22,10 +22,15 @@ const OUTBOX: Stream = outbox::STREAM;
 
 /// Who sent the events, when, and under which policy.
 #[derive(Clone, Copy)]
-pub(super) struct Sender<'a> {
-    pub(super) policy: &'a Arc<Policy>,
-    pub(super) source: usize,
-    pub(super) received_at: Millis,
+pub struct Sender<'a> {
+    /// The policy.
+    pub policy: &'a Arc<Policy>,
+    /// The source's index.
+    pub source: usize,
+    /// When they came.
+    pub received_at: Millis,
+    /// What the browser says with every request, if the policy heeds it.
+    pub signal: Option<Signal>,
 }
 
 impl<'a> Sender<'a> {
@@ -47,6 +52,8 @@ struct Attempt<'a> {
     withheld: usize,
     duplicates: usize,
     writes: bool,
+    /// What the signal refuses of the event that is looked at is recorded already.
+    heeded: bool,
 }
 
 /// What is to be done with one event next.
@@ -57,6 +64,8 @@ enum Step {
     CommitFirst,
     /// The same message is being taken by another request.
     Busy(dedupe::Key),
+    /// The browser's signal refuses something of what stands for these: that comes first.
+    Refused(Purposes, Vec<Identifier>),
 }
 
 /// How long to wait for somebody's erasure to be over.
@@ -65,16 +74,21 @@ const ERASED_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 impl Intake {
     /// Keeps as many of `events` as one commit can hold and says how many those were; at least one.
     pub(super) async fn keep(&self, sender: Sender<'_>, events: &[Event<'_>], answer: &mut Answer) -> Result<usize, Error> {
-        let mut tries = 0;
+        let (mut tries, mut heeded) = (0, false);
         loop {
-            let mut attempt = Attempt::default();
+            let mut attempt = Attempt { heeded, ..Attempt::default() };
             let covered = match self.attempt(sender, events, &mut attempt) {
-                Ok((covered, None)) => covered,
-                Ok((0, Some(key))) => {
+                Ok((0, Step::Busy(key))) => {
                     self.dedupe.changed(key).await;
                     continue;
                 }
-                Ok((covered, Some(_))) => covered,
+                Ok((0, Step::Refused(refused, identifiers))) => {
+                    heeded = true;
+                    let Some(signal) = sender.signal else { continue };
+                    answer.withdrew |= self.heed(sender, signal, (refused, identifiers)).await?;
+                    continue;
+                }
+                Ok((covered, Step::Done | Step::CommitFirst | Step::Busy(_) | Step::Refused(..))) => covered,
                 Err(error) => {
                     self.dedupe.settle(&attempt.claims, false);
                     if !error.is_shredded() || tries >= TRIES_MAX {
@@ -141,20 +155,15 @@ impl Intake {
         decided.await.unwrap_or(Err(store::Error::Closed))
     }
 
-    fn attempt<'a>(
-        &self,
-        sender: Sender<'a>,
-        events: &[Event<'_>],
-        attempt: &mut Attempt<'a>,
-    ) -> Result<(usize, Option<dedupe::Key>), Error> {
+    /// Deals with events until one cannot be dealt with yet. Says how many those were, and what is to be done with the next.
+    fn attempt<'a>(&self, sender: Sender<'a>, events: &[Event<'_>], attempt: &mut Attempt<'a>) -> Result<(usize, Step), Error> {
         for (index, event) in events.iter().enumerate() {
             match self.step(sender, event, attempt)? {
-                Step::Done => {}
-                Step::CommitFirst => return Ok((index, None)),
-                Step::Busy(key) => return Ok((index, Some(key))),
+                Step::Done => attempt.heeded = false,
+                next @ (Step::CommitFirst | Step::Busy(_) | Step::Refused(..)) => return Ok((index, next)),
             }
         }
-        Ok((events.len(), None))
+        Ok((events.len(), Step::Done))
     }
 
     fn step<'a>(&self, sender: Sender<'a>, event: &Event<'_>, attempt: &mut Attempt<'a>) -> Result<Step, Error> {
@@ -165,6 +174,12 @@ impl Intake {
         }
         let resolved = self.directory.resolve(&stated.identifiers);
         let standing = self.standing(policy, sender.source, (&stated.identifiers, &resolved), received_at);
+        if sender.signal.is_some() && !attempt.heeded {
+            let refused = self.consents.refused_by_signal(&stated.identifiers, &standing, policy, received_at)?;
+            if !refused.is_empty() {
+                return Ok(Step::Refused(refused, stated.identifiers));
+            }
+        }
         let verdicts = self.verdicts(sender, event, &stated, &standing);
         let destinations: Vec<u32> = verdicts
             .iter()

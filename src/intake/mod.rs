@@ -14,10 +14,11 @@ use std::sync::Arc;
 use count::Tally;
 pub use count::{Counters, Line};
 use dedupe::{Claim, Dedupe};
-use keep::Sender;
+pub use keep::Sender;
 
 use crate::clock::{Chance, Clock, Millis};
-use crate::consent::{self, Consents, Method, Order, Standing};
+use crate::consent::signal::Visit;
+use crate::consent::{self, Besides, Consents, Method, Order, Signal, Standing};
 use crate::error::{Code, Problem};
 use crate::events::Event;
 use crate::events::consent_object;
@@ -25,7 +26,7 @@ use crate::events::parse::Rejected;
 use crate::gate::explain::Asked;
 use crate::gate::{self, Explanation, Question};
 use crate::identity::{self, Directory, Identifier, Resolved};
-use crate::policy::Policy;
+use crate::policy::{Policy, Purposes};
 use crate::store::{self, Store};
 use crate::vault::{self, Vault};
 
@@ -156,14 +157,7 @@ impl Intake {
     /// # Errors
     /// When the store cannot take more; then nothing is kept of the events since the last commit, and the sender may retry
     /// the whole request: what had been kept is recognised.
-    pub async fn accept(
-        &self,
-        policy: &Arc<Policy>,
-        source: usize,
-        events: Vec<Result<Event<'_>, Rejected>>,
-        received_at: Millis,
-    ) -> Result<Answer, Error> {
-        let sender = Sender { policy, source, received_at };
+    pub async fn accept(&self, sender: Sender<'_>, events: Vec<Result<Event<'_>, Rejected>>) -> Result<Answer, Error> {
         let mut answer = Answer::default();
         let mut good = Vec::with_capacity(events.len());
         for (index, event) in events.into_iter().enumerate() {
@@ -214,7 +208,7 @@ impl Intake {
     /// Records what a consent banner reports by an event, if the source is trusted with it. From others it changes nothing.
     /// A repetition of the message is not recorded again: it would undo what was decided since. Says whether a grant ended.
     async fn record_decisions(&self, sender: Sender<'_>, event: &Event<'_>) -> Result<Result<bool, Rejected>, Error> {
-        let Sender { policy, source, received_at } = sender;
+        let Sender { policy, source, received_at, signal } = sender;
         if !policy.sources.get(source).is_some_and(|s| s.trusted_consent_events) {
             return Ok(Ok(false));
         }
@@ -235,7 +229,7 @@ impl Intake {
                 Claim::Ours => break,
             }
         }
-        let order = Order {
+        let mut order = Order {
             identifiers,
             decisions,
             notice: None,
@@ -246,17 +240,48 @@ impl Intake {
             at: received_at,
             policy: Arc::clone(policy),
             mark: Some(Dedupe::entry(key, received_at)),
+            besides: Besides::default(),
         };
         let (consents, dedupe) = (Arc::clone(&self.consents), Arc::clone(&self.dedupe));
         // A task of its own: a client that hangs up must not leave memory behind the store.
         let task = actix_web::rt::spawn(async move {
-            let outcome = consents.record(order).await;
+            let outcome = async {
+                let refused = match signal {
+                    Some(signal) => consents.heed_with(signal, &mut order).await?,
+                    None => None,
+                };
+                let said = if order.decisions.is_empty() { None } else { Some(consents.record(order).await?) };
+                Ok::<bool, consent::Error>(refused.is_some() || said.is_some_and(|said| said.withdraws()))
+            };
+            let outcome = outcome.await;
             dedupe.settle(&[key], outcome.is_ok());
             outcome
         });
         match task.await {
-            Ok(Ok(recorded)) => Ok(Ok(recorded.withdraws())),
+            Ok(Ok(withdrew)) => Ok(Ok(withdrew)),
             Ok(Err(consent::Error::Suppressed)) => Ok(Ok(false)),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_ended) => Err(store::Error::Closed.into()),
+        }
+    }
+
+    /// Records what the signal of a browser refuses of what stands for whoever its event states. Says whether something may have
+    /// relied on what ended.
+    async fn heed(
+        &self,
+        sender: Sender<'_>,
+        signal: Signal,
+        (refused, identifiers): (Purposes, Vec<Identifier>),
+    ) -> Result<bool, Error> {
+        let Sender { source, received_at: at, .. } = sender;
+        let (consents, policy) = (Arc::clone(&self.consents), Arc::clone(sender.policy));
+        // A task of its own: a client that hangs up must not leave memory behind the store.
+        let task = actix_web::rt::spawn(async move {
+            consents.heed(signal, refused, Visit { identifiers, source, policy: &policy, at }).await
+        });
+        match task.await {
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(consent::Error::Suppressed)) => Ok(false),
             Ok(Err(error)) => Err(error.into()),
             Err(_ended) => Err(store::Error::Closed.into()),
         }

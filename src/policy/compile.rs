@@ -12,6 +12,7 @@ use super::model::{
     Route, Source, SourceKind, Texts,
 };
 use super::raw::{Raw, RawDestination, RawForm, RawFormName, RawKind, RawPurpose, RawRoute};
+use super::signals;
 
 /// Compiles a policy that lint found no error in. `order` says which purposes had which bits before.
 pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
@@ -49,6 +50,7 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
         without_consent: of_basis(|basis| basis != LegalBasis::Consent),
         objectable: of_basis(|basis| basis == LegalBasis::LegitimateInterest),
         linking,
+        signals: signals::compile(raw, bits),
         identifiers: identifiers(raw),
         notices: notices(raw, &purposes),
         duties: raw.purposes.value.duty.iter().map(super::duty::compile).collect(),
@@ -138,6 +140,7 @@ fn destination(raw: &RawDestination, purposes: Purposes) -> Destination {
         url_parameters: raw.url_parameters.clone(),
         email: form(raw.email.as_ref()),
         phone: form(raw.phone.as_ref()),
+        consent: raw.consent,
         truncated_ip: raw.truncated_ip,
         retry_days: raw.retry_days,
         erasure: erasure::compile(raw),
@@ -189,7 +192,7 @@ fn version(raw: &Raw) -> String {
     let parse = |text: &str| toml::from_str::<Value>(text).unwrap_or(Value::Null);
     let notices: BTreeMap<String, Value> =
         raw.notices.iter().map(|(id, language, n)| (format!("{id}.{language}"), parse(&n.from.text))).collect();
-    hash(&json!({
+    let mut all = json!({
         "controller": parse(&raw.controller.from.text),
         "purposes": parse(&raw.purposes.from.text),
         "identifiers": parse(&raw.identifiers.from.text),
@@ -197,7 +200,11 @@ fn version(raw: &Raw) -> String {
         "destinations": parse(&raw.destinations.from.text),
         "routes": parse(&raw.routes.from.text),
         "notices": notices,
-    }))
+    });
+    if let (Some(signals), Some(all)) = (&raw.signals, all.as_object_mut()) {
+        all.insert(String::from("signals"), parse(&signals.from.text));
+    }
+    hash(&all)
 }
 
 /// SHA-256 over the canonical form (RFC 8785), in hex.

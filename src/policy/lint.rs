@@ -9,6 +9,7 @@ use super::erasure;
 use super::finding::Findings;
 use super::model::{LegalBasis, PURPOSES_MAX, REQUEST_KINDS, SourceKind, Texts};
 use super::raw::{Parsed, PurposesFile, Raw, RawDestination, RawForm, RawKind, Text};
+use super::signals;
 
 const TYPES: &[&str] = &["track", "identify", "page", "screen", "group", "alias"];
 /// Shorter write keys are too easy to guess. The shipped ones are known to everybody anyway.
@@ -26,6 +27,7 @@ pub(super) fn all(raw: &Raw, findings: &mut Findings) {
     destinations(raw, findings);
     routes(raw, findings);
     notices(raw, findings);
+    signals::lint(raw, findings);
 }
 
 fn is_id(text: &str, also: &str) -> bool {

@@ -63,6 +63,7 @@ fn read(dir: &Path, findings: &mut Findings) -> Option<Raw> {
     let sources = file(dir, "sources.toml", findings);
     let destinations = file(dir, "destinations.toml", findings);
     let routes = file(dir, "routes.toml", findings);
+    let signals = optional(dir, "signals.toml", findings);
     let mut notices = Vec::new();
     for name in notice_files(dir) {
         let parts: Vec<&str> = name.split('.').collect();
@@ -87,6 +88,7 @@ fn read(dir: &Path, findings: &mut Findings) -> Option<Raw> {
         sources: sources?,
         destinations: destinations?,
         routes: routes?,
+        signals: signals?,
         notices,
     })
 }
@@ -100,6 +102,11 @@ fn notice_files(dir: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// A file that a policy need not have.
+fn optional<T: DeserializeOwned>(dir: &Path, name: &str, findings: &mut Findings) -> Option<Option<Parsed<T>>> {
+    if dir.join(name).exists() { file(dir, name, findings).map(Some) } else { Some(None) }
 }
 
 fn file<T: DeserializeOwned>(dir: &Path, name: &str, findings: &mut Findings) -> Option<Parsed<T>> {

@@ -13,6 +13,7 @@ mod lint;
 mod load;
 pub mod model;
 mod raw;
+mod signals;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ pub use finding::{Finding, Severity};
 pub use handle::Handle;
 pub use load::{examine, load, load_after};
 pub use model::{
-    Controller, Destination, DestinationKind, IdentifierForm, IdentifierKind, IdentifierType, LegalBasis, Notice, NoticeText,
-    PURPOSES_MAX, PartnerProfile, Policy, Purpose, Purposes, REQUEST_KINDS, Route, Source, SourceKind, Texts,
+    ConsentForm, Controller, Destination, DestinationKind, IdentifierForm, IdentifierKind, IdentifierType, LegalBasis, Notice,
+    NoticeText, PURPOSES_MAX, PartnerProfile, Policy, Purpose, Purposes, REQUEST_KINDS, Route, Source, SourceKind, Texts,
 };
+pub use signals::{Conflict, Gpc, Signals};

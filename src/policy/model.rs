@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::duty::Duty;
 use super::erasure::Erasure;
+use super::signals::Signals;
 
 /// A set of purposes, one bit each. Bit `i` is `Policy::purposes[i]`. It holds only inside one policy version: what is stored
 /// names purposes by their ID.
@@ -233,6 +234,21 @@ pub enum IdentifierForm {
     Partner(PartnerProfile),
 }
 
+/// In which form the consent that goes along with an event is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentForm {
+    /// Our own member `consent`.
+    #[default]
+    Plain,
+    /// `context.consent.categoryPreferences`, as Segment reads it.
+    Segment,
+    /// `context.consentManagement`, as `RudderStack` reads it.
+    Rudderstack,
+    /// Not at all.
+    None,
+}
+
 /// How a partner wants addresses normalised before hashing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -280,6 +296,8 @@ pub struct Destination {
     pub email: IdentifierForm,
     /// In which form phone numbers leave.
     pub phone: IdentifierForm,
+    /// In which form the consent that goes along is written.
+    pub consent: ConsentForm,
     /// Whether the country part of the address may leave (IPv4 /24, IPv6 /48).
     pub truncated_ip: bool,
     /// After so many days of failure an event becomes a dead letter.
@@ -375,6 +393,8 @@ pub struct Policy {
     pub objectable: Purposes,
     /// The purpose that allows to join what several identifiers left behind under one customer ID.
     pub linking: Option<usize>,
+    /// What browsers say by a signal, and what is said to tags.
+    pub signals: Signals,
     /// Identifier types, strongest first.
     pub identifiers: Vec<IdentifierType>,
     /// Notices.

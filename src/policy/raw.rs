@@ -4,7 +4,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::erasure::RawErasure;
-use super::model::{Controller, IdentifierKind, LegalBasis, PartnerProfile, SourceKind, Texts};
+use super::model::{ConsentForm, Controller, IdentifierKind, LegalBasis, PartnerProfile, SourceKind, Texts};
+use super::signals::SignalsFile;
 
 /// `controller.toml`
 #[derive(Debug, Deserialize)]
@@ -159,6 +160,8 @@ pub(super) struct RawDestination {
     #[serde(default)]
     pub(super) phone: Option<Spanned<RawForm>>,
     #[serde(default)]
+    pub(super) consent: ConsentForm,
+    #[serde(default)]
     pub(super) truncated_ip: bool,
     #[serde(default = "retry")]
     pub(super) retry_days: u32,
@@ -245,6 +248,7 @@ pub(super) struct Raw {
     pub(super) sources: Parsed<SourcesFile>,
     pub(super) destinations: Parsed<DestinationsFile>,
     pub(super) routes: Parsed<RoutesFile>,
+    pub(super) signals: Option<Parsed<SignalsFile>>,
     /// Notice ID, language, file.
     pub(super) notices: Vec<(String, String, Parsed<NoticeFile>)>,
 }

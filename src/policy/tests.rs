@@ -109,6 +109,13 @@ const BROKEN: &[(&str, &str, &str, &str, usize)] = &[
     ("notices/web-banner.de.toml", "\"analytics\"", "\"necessary\", \"analytics\"", "asks-needlessly", 2),
     ("notices/web-banner.de.toml", "version = 1", "version = 2", "notice-languages", 1),
     ("notices/web-banner.en.toml", "title = \"May we use your data?\"", "title = \"\"", "text-missing", 3),
+    ("signals.toml", "purposes = [\"ads_sharing\"]", "purposes = [\"ads\"]", "reference", 5),
+    ("signals.toml", "purposes = [\"ads_sharing\"]", "purposes = [\"necessary\"]", "signal", 5),
+    ("signals.toml", "purposes = [\"ads_sharing\"]", "purposes = []", "signal", 5),
+    ("signals.toml", "\"2026-11-26\"", "\"today\"", "signal", 9),
+    ("signals.toml", "conflict = \"signal\"", "conflict = \"banner\"", "syntax", 7),
+    ("signals.toml", "ad_user_data = [\"ads_sharing\"]", "ad_user_data = [\"necessary\"]", "consent-mode", 14),
+    ("signals.toml", "ad_user_data", "ad_userdata", "syntax", 14),
     ("sources.toml", "records_decisions", "record_decisions", "syntax", 10),
     ("routes.toml", "[[route]]", "[[route", "syntax", 3),
 ];

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::read::Before;
 use super::{Arrival, Gathering, Profile, Profiles, Query, purpose_tag};
 use crate::clock::{Chance, DAY_MS, Millis};
-use crate::consent::{Consents, Method, Order};
+use crate::consent::{Besides, Consents, Method, Order};
 use crate::id::{CustomerId, NodeId, SubjectId};
 use crate::identity::{self, Admission, Directory, Identifier};
 use crate::policy::{self, Policy, Purpose};
@@ -243,6 +243,7 @@ impl Town {
             at: START,
             policy,
             mark: None,
+            besides: Besides::default(),
         };
         self.consents.record(order).await.unwrap();
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::clock::{Clock, DAY_MS, Millis};
 use crate::config::Config;
-use crate::consent::{self, Method, Order};
+use crate::consent::{self, Besides, Method, Order};
 use crate::id::SubjectId;
 use crate::identity::{self, Admission, Identifier};
 use crate::profile::{Arrival, Exported, Term, purpose_tag};
@@ -92,6 +92,7 @@ impl House {
             at: self.clock.now(),
             policy,
             mark: None,
+            besides: Besides::default(),
         };
         self.app.consents.record(order).await.map(drop)
     }

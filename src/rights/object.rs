@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::request::{Kind, RequestId, State};
 use super::{Error, Rights};
-use crate::consent::{Method, Order};
+use crate::consent::{Besides, Method, Order};
 use crate::identity;
 use crate::policy::{LegalBasis, Policy};
 
@@ -56,6 +56,7 @@ impl Rights {
             at,
             policy: Arc::clone(&policy),
             mark: None,
+            besides: Besides::default(),
         };
         self.deps.consents.record(order).await?;
         self.deps.forwarder.fence().await;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::request::{Kind, Recipient, Request, RequestId, State};
 use super::{Error, Rights};
 use crate::clock::Millis;
-use crate::consent::{Method, Order};
+use crate::consent::{Besides, Method, Order};
 use crate::gate::fields::Fields;
 use crate::gate::form;
 use crate::gate::redact::{Redactor, Stated};
@@ -246,6 +246,7 @@ impl Rights {
                 at: self.deps.clock.now(),
                 policy: Arc::clone(&policy),
                 mark: None,
+                besides: Besides::default(),
             };
             self.deps.consents.record(order).await?;
         }

@@ -13,7 +13,7 @@ use super::*;
 use crate::app::App;
 use crate::audit::Question;
 use crate::config::Config;
-use crate::consent::{Method, Order};
+use crate::consent::{Besides, Method, Order};
 
 const START: Millis = 1_768_035_600_000;
 const KINDS: [Kind; 6] =
@@ -69,6 +69,7 @@ impl House {
             at: self.clock.now(),
             policy,
             mark: None,
+            besides: Besides::default(),
         };
         self.app.consents.record(order).await.unwrap();
     }

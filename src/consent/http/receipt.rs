@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::super::{RECEIPT, Receipt, State};
+use super::super::{Method, RECEIPT, Receipt, State};
 use super::{is_secret, problem};
 use crate::app::App;
 use crate::auth::{self, Scope};
@@ -96,6 +96,21 @@ impl Page<'_> {
         let Ok(time) = time.parse::<jiff::Timestamp>() else { return time.to_owned() };
         let form = if self.german { "%d.%m.%Y, %H:%M" } else { "%-d %B %Y, %H:%M" };
         self.zone.to_datetime(time).strftime(form).to_string()
+    }
+
+    /// What the signal of the browser had to do with it.
+    fn signalled(&self) -> &'static str {
+        if self.receipt.statement.method == Method::Signal {
+            self.say(
+                "Diese Entscheidung war ein Signal Ihres Browsers (Global Privacy Control).",
+                "This decision was a signal of your browser (Global Privacy Control).",
+            )
+        } else {
+            self.say(
+                "Das Signal Ihres Browsers (Global Privacy Control) war dabei gesetzt; Ihre ausdrückliche Entscheidung ging ihm vor.",
+                "The signal of your browser (Global Privacy Control) was set then; your explicit decision prevailed over it.",
+            )
+        }
     }
 
     fn until(&self, purpose: &str) -> String {

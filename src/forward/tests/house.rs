@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::clock::{Chance, Clock, DAY_MS, Millis, rfc3339};
-use crate::consent::{Consents, Method, Order};
+use crate::consent::{Besides, Consents, Method, Order};
 use crate::egress::Egress;
 use crate::events::{Event, EventType};
 use crate::forward::{DeadLetter, Deps, Figures, Forwarder};
@@ -50,6 +50,7 @@ pub(super) fn file(id: &str) -> Destination {
         url_parameters: Vec::new(),
         email: IdentifierForm::None,
         phone: IdentifierForm::None,
+        consent: crate::policy::ConsentForm::Plain,
         truncated_ip: false,
         retry_days: 3,
         erasure: Erasure::by_hand(),
@@ -110,6 +111,7 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
         without_consent: Purposes::NONE,
         objectable: Purposes::NONE,
         linking: Some(2),
+        signals: crate::policy::Signals::default(),
         identifiers: vec![
             identifier("user_id", IdentifierKind::UserId, "userId"),
             identifier("device", IdentifierKind::Device, "anonymousId"),
@@ -174,6 +176,7 @@ impl House {
             at: self.clock.now(),
             policy,
             mark: None,
+            besides: Besides::default(),
         };
         self.consents.record(order).await.unwrap();
     }

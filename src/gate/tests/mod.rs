@@ -58,6 +58,7 @@ fn destination(id: &str, purposes: Purposes) -> Destination {
         url_parameters: vec![String::from("utm_source"), String::from("q")],
         email: IdentifierForm::Keyed,
         phone: IdentifierForm::Keyed,
+        consent: crate::policy::ConsentForm::Plain,
         truncated_ip: true,
         retry_days: 1,
         erasure: crate::policy::Erasure::by_hand(),
@@ -99,6 +100,7 @@ fn policy() -> Policy {
         without_consent: Purposes::one(NECESSARY).or(Purposes::one(SECURITY)),
         objectable: Purposes::one(SECURITY),
         linking: None,
+        signals: crate::policy::Signals::default(),
         identifiers: vec![
             identifier_type("email", IdentifierKind::Email, &["traits.email", "properties.email"]),
             identifier_type("phone", IdentifierKind::Phone, &["traits.phone"]),

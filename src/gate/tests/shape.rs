@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::{domain, event, identifier, policy, shaped};
 use crate::clock::rfc3339;
+use crate::events::consent_object::{Narrowing, narrowing};
 use crate::gate::shape::write_time;
 use crate::gate::{Parcel, ShapeError, agent, shape};
 use crate::id::CustomerId;
-use crate::policy::{IdentifierForm, LegalBasis, PartnerProfile, Purposes};
+use crate::policy::{ConsentForm, IdentifierForm, LegalBasis, PartnerProfile, Purposes};
 
 fn parsed(policy: &crate::policy::Policy, json: &Value) -> Value {
     serde_json::from_str(&shaped(policy, &event(json), &[])).unwrap()
@@ -66,6 +67,67 @@ fn the_list_of_denials_holds_everything_that_is_not_allowed() {
     assert_eq!(out["consent"]["deniedConsentIds"], json!(["personalization", "ads_sharing", "security"]));
     parcel.allowed = Purposes(0b01110);
     assert_eq!(shape(&policy, &policy.destinations[0], &policy.routes[0], &parcel), Err(ShapeError::NotAllowed));
+}
+
+/// What leaves for a destination that reads consent in this form.
+fn shaped_as(form: ConsentForm, json: &Value, allowed: Purposes) -> Value {
+    let mut policy = policy();
+    policy.destinations[0].consent = form;
+    let (event, domain) = (event(json), domain("d"));
+    let parcel = Parcel {
+        event: &event,
+        identifiers: &[],
+        customer: CustomerId([1; 16]),
+        domain: &domain,
+        source: "web",
+        received_at: 0,
+        allowed,
+    };
+    serde_json::from_slice(&shape(&policy, &policy.destinations[0], &policy.routes[0], &parcel).unwrap()).unwrap()
+}
+
+#[test]
+fn consent_goes_along_complete_in_the_form_that_the_destination_reads() {
+    let allowed = Purposes(0b01001);
+    let said = json!({ "consent": { "categoryPreferences": { "Werbung": true } }, "consentManagement": { "allowedConsentIds": ["ads_sharing"] } });
+    let bare = json!({ "type": "track", "event": "E", "traits": { "age": 44 } });
+    let mut with_context = bare.clone();
+    with_context["context"] = said.clone();
+    with_context["context"]["page"] = json!({ "title": "T" });
+    let mut only_consent = bare.clone();
+    only_consent["context"] = said;
+    let segment = json!({ "categoryPreferences":
+        { "analytics": true, "personalization": false, "ads_sharing": false, "necessary": true, "security": false } });
+    let rudderstack = json!({ "provider": "custom", "resolutionStrategy": "and", "allowedConsentIds": ["analytics", "necessary"],
+        "deniedConsentIds": ["personalization", "ads_sharing", "security"] });
+    for event in [&bare, &with_context, &only_consent] {
+        let out = shaped_as(ConsentForm::Segment, event, allowed);
+        assert_eq!((&out["context"]["consent"], out["context"].get("consentManagement")), (&segment, None));
+        let out = shaped_as(ConsentForm::Rudderstack, event, allowed);
+        assert_eq!((&out["context"]["consentManagement"], out["context"].get("consent")), (&rudderstack, None));
+        for form in [ConsentForm::Segment, ConsentForm::Rudderstack, ConsentForm::None] {
+            let out = shaped_as(form, event, allowed);
+            assert!(out.get("consent").is_none(), "{out}");
+            assert_eq!(out["context"].get("page").is_some(), event == &with_context, "the rest of the context stays as it was");
+        }
+        assert!(shaped_as(ConsentForm::None, event, allowed).pointer("/context/consent").is_none());
+        let out = shaped_as(ConsentForm::Plain, event, allowed);
+        assert!(out.pointer("/context/consent").is_none() && out["consent"]["deniedConsentIds"].as_array().unwrap().len() == 3);
+    }
+}
+
+proptest! {
+    /// Whoever reads what leaves as we read what comes in understands exactly what is allowed.
+    #[test]
+    fn consent_that_goes_out_says_what_consent_that_comes_in_would(bits in 0..32_u64) {
+        let (policy, allowed) = (policy(), Purposes(bits | 1));
+        let by_law = policy.without_consent;
+        for form in [ConsentForm::Segment, ConsentForm::Rudderstack] {
+            let out = shaped_as(form, &json!({ "type": "track", "event": "E" }), allowed);
+            let again = event(&json!({ "type": "track", "event": "E", "context": out["context"] }));
+            prop_assert_eq!(narrowing(&again, &policy), Narrowing::Only(allowed.or(by_law)));
+        }
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub mod wire;
 
 use wire::Takes;
 
+use super::Sender;
 use crate::app::App;
 use crate::auth::{self, Scope};
 use crate::error::{Code, Problem};
@@ -117,7 +118,8 @@ async fn take(req: &HttpRequest, payload: web::Payload, app: &App, takes: Takes)
         }
     }
     let count = events.len();
-    let answer = app.intake.accept(&policy, source, events, at).await?;
+    let sender = Sender { policy: &policy, source, received_at: at, signal: wire::signal(req, &policy) };
+    let answer = app.intake.accept(sender, events).await?;
     if answer.withdrew {
         // What relied on the grant and is on the wire arrives or fails before this is acknowledged.
         app.forwarder.fence().await;

@@ -13,6 +13,7 @@ use crate::auth;
 use crate::clock::rfc3339;
 use crate::error::{Code, Problem};
 use crate::events::EventType;
+use crate::intake::Sender;
 use crate::limit::EVENT_BYTES_MAX;
 use crate::policy::{LegalBasis, Policy};
 
@@ -120,7 +121,11 @@ async fn take_pixel(req: &HttpRequest, call: &str, app: &App) -> Result<(), Prob
     let envelope = wire::Takes::One(kind).read(&body)?;
     let source = wire::source_by_body(req, app, &policy, &envelope)?;
     let at = app.clock.now();
-    let answer = app.intake.accept(&policy, source, envelope.events(Some(kind), at, None), at).await?;
+    let sender = Sender { policy: &policy, source, received_at: at, signal: wire::signal(req, &policy) };
+    let answer = app.intake.accept(sender, envelope.events(Some(kind), at, None)).await?;
+    if answer.withdrew {
+        app.forwarder.fence().await;
+    }
     answer.rejected.first().map_or(Ok(()), |(_, rejected)| Err(wire::problem(rejected)))
 }
 

@@ -6,6 +6,8 @@ use actix_web::http::header;
 use crate::app::App;
 use crate::auth::{self, Scope};
 use crate::clock::Millis;
+use crate::consent::Signal;
+use crate::consent::signal::{SEC_GPC, heard};
 use crate::error::{Code, Problem};
 use crate::events::parse::{self, Envelope, Rejected};
 use crate::events::{EventType, time};
@@ -102,6 +104,13 @@ fn authorization(req: &HttpRequest) -> (&str, &str) {
 #[must_use]
 pub fn header_sent_at(req: &HttpRequest) -> Option<Millis> {
     time::parse(req.headers().get("sentat")?.to_str().ok()?)
+}
+
+/// What the browser says with every request, if the policy heeds it: a look into the headers.
+#[must_use]
+pub fn signal(req: &HttpRequest, policy: &Policy) -> Option<Signal> {
+    static NAME: header::HeaderName = header::HeaderName::from_static(SEC_GPC);
+    heard(policy, req.headers().get_all(&NAME).map(|value| value.as_bytes()))
 }
 
 /// A refusal of a body, or of an event that came alone, as it is answered.

@@ -10,4 +10,5 @@ mod proxy;
 mod rectification;
 mod restriction;
 mod retention;
+mod signals;
 mod told;

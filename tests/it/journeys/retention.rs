@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pforte::app::App;
 use pforte::clock::{Clock, DAY_MS, Millis};
 use pforte::config::{Config, MasterKey};
-use pforte::consent::{Method, Order};
+use pforte::consent::{Besides, Method, Order};
 use pforte::identity;
 use pforte::profile::{Arrival, Term, purpose_tag};
 use pforte::store::{Batch, Store};
@@ -51,6 +51,7 @@ async fn refuses(app: &App, name: String, at: Millis) {
         at,
         policy,
         mark: None,
+        besides: Besides::default(),
     };
     app.consents.record(order).await.unwrap();
 }
