@@ -47,6 +47,9 @@ pub enum Scope {
     /// Ask why an event would go or stay.
     #[serde(rename = "explain")]
     Explain,
+    /// Ask whether somebody's data may be used for a purpose.
+    #[serde(rename = "access")]
+    Access,
     /// File requests of people.
     #[serde(rename = "requests:write")]
     RequestsWrite,
@@ -60,12 +63,13 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ConsentsRead,
         Self::ConsentsWrite,
         Self::ProfilesRead,
         Self::EventsWrite,
         Self::Explain,
+        Self::Access,
         Self::RequestsWrite,
         Self::Rights,
         Self::Operate,
@@ -80,6 +84,7 @@ impl Scope {
             Self::ProfilesRead => "profiles:read",
             Self::EventsWrite => "events:write",
             Self::Explain => "explain",
+            Self::Access => "access",
             Self::RequestsWrite => "requests:write",
             Self::Rights => "rights",
             Self::Operate => "operate",

@@ -52,6 +52,7 @@ macro_rules! codes {
 
 codes! {
     InvalidJson = "invalid_json", 400, "The body is not valid JSON.", "Send one JSON document in UTF-8; do not retry unchanged.";
+    InvalidRequest = "invalid_request", 400, "The request is not what the specification asks for.", "Correct the field that `field` names; do not retry unchanged.";
     InvalidField = "invalid_field", 422, "A field has a value that is not allowed.", "Correct the field that `field` names; do not retry unchanged.";
     MissingField = "missing_field", 422, "A required field is missing.", "Add the field that `field` names; do not retry unchanged.";
     UnknownPurpose = "unknown_purpose", 422, "The policy has no such purpose.", "Use a purpose ID of the policy; `pforte policy show` lists them.";

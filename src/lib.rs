@@ -4,11 +4,12 @@
 //! domain; [`vault`] holds keys and everything sealed; [`backup`] copies both; [`ledger`] lets outsiders check what was decided; [`audit`] keeps who did and saw what, [`officers`] who works here; [`policy`] says
 //! what may be done with what; [`events`] is the wire
 //! form; [`identity`] knows who an identifier belongs to; [`consent`] what people decided; [`gate`] decides, purely;
-//! [`mail`] writes to people; [`outbox`] holds what may leave; [`profile`] is the embedded profile store; [`intake`] is the way
+//! [`mail`] writes to people; [`access`] answers other systems; [`outbox`] holds what may leave; [`profile`] is the embedded profile store; [`intake`] is the way
 //! in and [`forward`] the way out. Around them stands the frame: [`app`], [`routes`], [`server`], [`auth`], [`site`], [`stream`],
 //! [`telemetry`], [`cli`].
 //! A room imports only from rooms below its own. `docs/ARCHITECTURE.md` walks one event and one decision through them.
 
+pub mod access;
 pub mod app;
 pub mod audit;
 pub mod auth;

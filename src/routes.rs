@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{ServiceConfig, delete, get, method, post, resource, scope, to};
 
-use crate::{backup, consent, error, forward, intake, ledger, mail, profile, retention, rights, site, telemetry, vault};
+use crate::{access, backup, consent, error, forward, intake, ledger, mail, profile, retention, rights, site, telemetry, vault};
 
 /// Adds all endpoints.
 pub fn all(cfg: &mut ServiceConfig) {
@@ -23,6 +23,7 @@ fn anybody(cfg: &mut ServiceConfig) {
         .route("/docs", get().to(site::docs))
         .route("/docs/errors", get().to(site::errors))
         .route("/.well-known/jwks.json", get().to(rights::http::jwks))
+        .route("/.well-known/authzen-configuration", get().to(access::http::configuration))
         .route("/.well-known/gpc.json", get().to(consent::http::signal::gpc_json))
         .route("/ledger/checkpoint", get().to(ledger::http::checkpoint))
         .route("/ledger/key", get().to(ledger::http::key))
@@ -60,6 +61,12 @@ fn websites(cfg: &mut ServiceConfig) {
 /// Systems of the company, with a secret key.
 fn systems(cfg: &mut ServiceConfig) {
     cfg.route("/v1/explain", post().to(intake::http::explain))
+        .service(
+            scope("/access/v1")
+                .wrap(from_fn(access::http::echo))
+                .route("/evaluation", post().to(access::http::evaluation))
+                .route("/evaluations", post().to(access::http::evaluations)),
+        )
         .service(
             scope("/v1/profiles")
                 .route("/lookup", post().to(profile::http::lookup))

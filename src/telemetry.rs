@@ -52,7 +52,10 @@ pub async fn observe<B: MessageBody>(req: ServiceRequest, next: Next<B>) -> Resu
     let mut outcome = CURRENT.scope(id, next.call(req)).await;
     let mut text = [0_u8; uuid::fmt::Hyphenated::LENGTH];
     let value = HeaderValue::from_str(id.hyphenated().encode_lower(&mut text));
-    if let (Ok(response), Ok(value)) = (&mut outcome, value) {
+    if let (Ok(response), Ok(value)) = (&mut outcome, value)
+        // Where a specification says so, the caller's own ID goes back.
+        && !response.headers().contains_key(REQUEST_ID)
+    {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let (route, status) = match &outcome {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use crate::{backup, consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry, vault};
+use crate::{access, backup, consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry, vault};
 
 /// What is served at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
@@ -35,6 +35,9 @@ use crate::{backup, consent, error, forward, intake, ledger, profile, retention,
         consent::http::show,
         consent::http::receipt::receipt,
         consent::http::signal::gpc_json,
+        access::http::evaluation,
+        access::http::evaluations,
+        access::http::configuration,
         profile::http::lookup,
         profile::http::show,
         rights::http::file,
@@ -78,6 +81,7 @@ use crate::{backup, consent, error, forward, intake, ledger, profile, retention,
     tags(
         (name = "events", description = "Events, as Segment's and RudderStack's SDKs send them. They work unmodified."),
         (name = "consent", description = "What people decide, and what holds."),
+        (name = "access", description = "Whether somebody's data may be used for a purpose: AuthZEN 1.0."),
         (name = "profiles", description = "What a till or a website may know about a customer, for a stated purpose."),
         (name = "rights", description = "What people ask for, and what becomes of it."),
         (name = "ledger", description = "The transparency log of decisions, for anybody: signed heads, tiles, proofs."),

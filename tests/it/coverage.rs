@@ -13,6 +13,7 @@ const PUBLIC: &[&str] = &[
     "GET /metrics",
     "GET /openapi.json",
     "GET /.well-known/jwks.json",
+    "GET /.well-known/authzen-configuration",
     "GET /.well-known/gpc.json",
     "GET /ledger/checkpoint",
     "GET /ledger/key",

@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["gate"],
     &["egress"],
     &["mail"],
-    &["outbox"],
+    &["outbox", "access"],
     &["profile"],
     &["intake", "forward"],
     &["rights"],

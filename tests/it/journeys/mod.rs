@@ -1,6 +1,7 @@
 //! What people do from beginning to end, one story a file.
 
 mod access;
+mod authzen;
 mod backup;
 mod key_changes;
 mod mail;
