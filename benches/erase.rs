@@ -25,6 +25,10 @@ use pforte::profile::{Arrival, purpose_tag};
 use pforte::rights::{Kind, RequestId, Step, Submission, Wrong};
 use pforte::store::Batch;
 
+// What the gateway uses.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// People of one group of commits while loading.
 const LOAD: u64 = 2_000;
 /// People who are erased one by one.

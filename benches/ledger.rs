@@ -19,6 +19,10 @@ use pforte::ledger::{Commitment, Ledger, append};
 use pforte::store::{Batch, Options, Store};
 use pforte::vault::Vault;
 
+// What the gateway uses.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Leaves of one commit while loading.
 const LOAD: u64 = 1_000;
 /// Leaves per second that are offered.

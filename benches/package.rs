@@ -20,6 +20,10 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 
+// What the gateway uses.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BATCH: u64 = 1_000;
 
 struct Gateway {

@@ -19,6 +19,10 @@ use pforte::policy::{self, Policy};
 use pforte::store::{Batch, Options, Store};
 use pforte::vault::{Settings, Vault};
 
+// What the gateway uses.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// People of one commit while loading.
 const LOAD: usize = 1_000;
 

@@ -21,6 +21,10 @@ use pforte::config::{Config, MasterKey};
 use pforte::consent::{Besides, Method, Order};
 use pforte::identity;
 
+// What the gateway uses.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How many decisions are under way while loading.
 const LOAD: u64 = 4_000;
 const START: Millis = 1_768_035_600_000;

@@ -17,6 +17,10 @@ use pforte::id::SubjectId;
 use pforte::store::{Batch, Options, Store};
 use pforte::vault::{Class, Settings, Vault};
 
+// What the gateway uses.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Subjects of one commit while loading.
 const LOAD: u64 = 2_000;
 /// Subjects that are erased one by one.

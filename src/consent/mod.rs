@@ -482,7 +482,10 @@ impl Consents {
     /// # Errors
     /// When the store cannot be read.
     pub fn forget(&self, subject: SubjectId, batch: &mut Batch) -> Result<(), Error> {
-        STANDING.delete(batch, &SubjectKey(subject));
+        // Deletes of what is not there cost a durable commit all the same.
+        if STANDING.get(&self.store, &SubjectKey(subject))?.is_some() {
+            STANDING.delete(batch, &SubjectKey(subject));
+        }
         let mut after = None;
         loop {
             let page = DECISIONS.scan(&self.store, &subject.0, after.as_ref(), PAGE)?;

@@ -66,15 +66,12 @@ impl Sum {
     }
 }
 
-/// Puts into the batch that nothing of these subjects waits any more as a dead letter, and that nobody received anything of them. Other
-/// events that wait go by themselves: they do not open any more.
+/// Puts into the batch that nothing of these subjects waits any more as a dead letter. Other events that wait go by themselves: they
+/// do not open any more.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn forget(store: &Store, subjects: &[SubjectId], batch: &mut Batch) -> Result<(), store::Error> {
-    for subject in subjects {
-        forget_received(store, *subject, batch)?;
-    }
+pub fn forget_dead(store: &Store, subjects: &[SubjectId], batch: &mut Batch) -> Result<(), store::Error> {
     let subjects: HashSet<&SubjectId> = subjects.iter().collect();
     let mut after = None;
     loop {
@@ -89,13 +86,15 @@ pub fn forget(store: &Store, subjects: &[SubjectId], batch: &mut Batch) -> Resul
     }
 }
 
-/// Puts into the batch that nobody received anything of a subject.
+/// Puts into the batch that nobody received anything of these subjects.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn forget_received(store: &Store, subject: SubjectId, batch: &mut Batch) -> Result<(), store::Error> {
-    for destination in of(store, subject)?.into_keys() {
-        RECIPIENTS.delete(batch, &ReceivedKey { subject, destination });
+pub fn forget_received(store: &Store, subjects: &[SubjectId], batch: &mut Batch) -> Result<(), store::Error> {
+    for subject in subjects {
+        for destination in of(store, *subject)?.into_keys() {
+            RECIPIENTS.delete(batch, &ReceivedKey { subject: *subject, destination });
+        }
     }
     Ok(())
 }

@@ -113,9 +113,15 @@ impl Profiles {
         Ok(serde_json::from_slice(&key.open(&aad(subject), &sealed)?).map_err(|_unreadable| strange())?)
     }
 
-    /// Puts into the batch that the corrections of a subject go.
-    pub fn forget_corrections(subject: SubjectId, batch: &mut Batch) {
-        CORRECTIONS.delete(batch, &Whose(subject));
+    /// Puts into the batch that the corrections of a subject go, if there are any.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn forget_corrections(&self, subject: SubjectId, batch: &mut Batch) -> Result<(), store::Error> {
+        if CORRECTIONS.get(&self.store, &Whose(subject))?.is_some() {
+            CORRECTIONS.delete(batch, &Whose(subject));
+        }
+        Ok(())
     }
 }
 

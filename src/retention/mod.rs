@@ -236,7 +236,7 @@ impl Retention {
         for (subject, memorable) in some {
             deps.directory.forget(&deps.store, *subject, &mut batch)?;
             deps.consents.close(*subject, memorable, &mut batch)?;
-            Profiles::forget_corrections(*subject, &mut batch);
+            self.deps.profiles.forget_corrections(*subject, &mut batch)?;
         }
         deps.store.commit(batch).await?;
         for (subject, _) in some {
@@ -261,9 +261,9 @@ impl Retention {
         self.blocking(&policy, move |deps, _| Ok(deps.vault.shred(&keys)?)).await?;
         for some in over.chunks(COMMIT) {
             let mut batch = Batch::default();
+            recipients::forget_received(&self.deps.store, some, &mut batch)?;
             for subject in some {
                 self.deps.directory.forget(&self.deps.store, *subject, &mut batch)?;
-                recipients::forget_received(&self.deps.store, *subject, &mut batch)?;
                 self.deps.consents.gone(*subject, &mut batch);
             }
             self.deps.store.commit(batch).await?;

@@ -18,7 +18,6 @@ use crate::forward::{Received, recipients};
 use crate::id::SubjectId;
 use crate::identity::{self, SubjectRef};
 use crate::policy::Policy;
-use crate::profile::Profiles;
 use crate::store::{self, Batch};
 use crate::vault::Class;
 
@@ -85,20 +84,22 @@ impl Rights {
         let open: Vec<SubjectId> = rest.iter().filter(|(_, r)| !r.swept).flat_map(|(_, r)| r.concerned()).collect();
         self.sweep(&open).await?;
         let over = rest.into_iter().filter_map(|(id, mut request)| {
-            let settled = !request.recipients.iter().any(|recipient| recipient.fate.is_waited_for());
+            let settled = !request.waits_for_recipients();
             let unswept = !std::mem::replace(&mut request.swept, true);
             (settled || unswept).then_some((id, request, settled))
         });
         try_join_all(over.map(
             async |(id, request, settled)| {
-                if settled { self.certify(id, request).await } else { self.save(id, &request).await }
+                if settled { self.certify(id, request).await } else { self.save_swept(id, &request).await }
             },
         ))
         .await?;
         Ok(())
     }
 
-    /// Makes everything of people unreadable, waits for what was on its way, and notes who has received something.
+    /// Makes everything of people unreadable, waits for what was on its way, and notes who has received something. It is stored for
+    /// requests that wait for somebody. For the others it is stored with their certificate: if that does not come to pass, all this is
+    /// done again, and comes to the same.
     async fn shred_people(&self, mut fresh: Vec<(RequestId, Request)>) -> Result<Vec<(RequestId, Request)>, Error> {
         if fresh.is_empty() {
             return Ok(fresh);
@@ -119,21 +120,31 @@ impl Rights {
             request.shredded = Some((subjects.len(), at));
             request.note(at, "gateway", "erased", None);
         }
-        try_join_all(fresh.iter().map(|(id, request)| self.save(*id, request))).await?;
+        let waiting = fresh.iter().filter(|(_, request)| request.waits_for_recipients());
+        try_join_all(waiting.map(|(id, request)| self.save(*id, request))).await?;
         Ok(fresh)
     }
 
-    /// Whatever came in between goes as well, and so does the list of recipients.
+    /// Whatever came in between goes as well.
     async fn sweep(&self, subjects: &[SubjectId]) -> Result<(), Error> {
         if subjects.is_empty() {
             return Ok(());
         }
         self.forget(subjects).await?;
         let mut batch = Batch::default();
-        recipients::forget(&self.deps.store, subjects, &mut batch)?;
+        recipients::forget_dead(&self.deps.store, subjects, &mut batch)?;
         if !batch.is_empty() {
             self.deps.store.commit(batch).await?;
         }
+        Ok(())
+    }
+
+    /// Stores that nothing came in between; who had received something is known to the request alone from here on.
+    async fn save_swept(&self, id: RequestId, request: &Request) -> Result<(), Error> {
+        let mut batch = self.saved(id, request)?;
+        recipients::forget_received(&self.deps.store, &request.concerned(), &mut batch)?;
+        self.deps.store.commit(batch).await?;
+        self.note_callbacks(id, request);
         Ok(())
     }
 
@@ -143,10 +154,14 @@ impl Rights {
         let policy = self.deps.policy.current();
         let certificate = Certificate::of(id, &request, &policy.controller.name, at);
         request.certificate = Some(certificate.sign(self.deps.vault.signer())?);
-        let to = self.addressee(&request);
+        let (to, subjects) = (self.addressee(&request), request.concerned());
         request.close(State::Done);
         request.note(at, "gateway", "done", None);
-        self.save_and_tell(id, &mut request, to).await
+        let mut batch = self.told(id, &mut request, to)?;
+        recipients::forget_received(&self.deps.store, &subjects, &mut batch)?;
+        self.deps.store.commit(batch).await?;
+        self.deps.mails.wake();
+        Ok(())
     }
 
     /// Lets everything about these people go that is found by who they are.
@@ -170,7 +185,10 @@ impl Rights {
     }
 
     async fn try_forget(&self, subject: SubjectId) -> Result<(), Error> {
-        self.deps.store.commit(self.all_of(subject)?).await?;
+        let batch = self.all_of(subject)?;
+        if !batch.is_empty() {
+            self.deps.store.commit(batch).await?;
+        }
         Ok(())
     }
 
@@ -193,7 +211,9 @@ impl Rights {
         for subject in returned {
             let mut batch = self.all_of(*subject)?;
             if !running.contains(subject) {
-                recipients::forget(&self.deps.store, std::slice::from_ref(subject), &mut batch)?;
+                let subjects = std::slice::from_ref(subject);
+                recipients::forget_received(&self.deps.store, subjects, &mut batch)?;
+                recipients::forget_dead(&self.deps.store, subjects, &mut batch)?;
             }
             // On a thread of its own: a runtime's thread must not block in the store's own wait.
             let store = &self.deps.store;
@@ -212,7 +232,7 @@ impl Rights {
         let mut batch = Batch::default();
         self.deps.directory.forget(&self.deps.store, subject, &mut batch)?;
         self.deps.consents.forget(subject, &mut batch)?;
-        Profiles::forget_corrections(subject, &mut batch);
+        self.deps.profiles.forget_corrections(subject, &mut batch)?;
         Ok(batch)
     }
 

@@ -11,7 +11,7 @@ use crate::policy::{Destination, Policy, Way};
 impl Rights {
     /// Ends a request for which nothing is waited any more. The caller holds the turn.
     pub(super) async fn settle(&self, id: RequestId, mut request: Request) -> Result<(), Error> {
-        if request.state != State::Running || request.recipients.iter().any(|recipient| recipient.fate.is_waited_for()) {
+        if request.state != State::Running || request.waits_for_recipients() {
             return Ok(());
         }
         request.close(State::Done);

@@ -425,6 +425,11 @@ impl Request {
         self.subjects.iter().filter_map(|hex| super::erase::subject(hex)).collect()
     }
 
+    /// Whether a recipient has not done its part.
+    pub(super) fn waits_for_recipients(&self) -> bool {
+        self.recipients.iter().any(|recipient| recipient.fate.is_waited_for())
+    }
+
     /// Whether it says whom it is about.
     #[must_use]
     pub fn names_somebody(&self) -> bool {
