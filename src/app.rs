@@ -8,13 +8,13 @@ use crate::audit::Audit;
 use crate::auth::{self, Keys};
 use crate::backup::{self, Backups};
 use crate::clock::{Chance, Clock};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::consent::Consents;
 use crate::egress::Egress;
 use crate::forward::Forwarder;
 use crate::identity::Directory;
 use crate::intake::Intake;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Trust};
 use crate::limit::Limiter;
 use crate::mail::{self, Mails};
 use crate::officers::Officers;
@@ -25,6 +25,7 @@ use crate::rights::{self, Rights};
 use crate::store::{self, Store};
 use crate::telemetry::{Figures, Metrics};
 use crate::vault::{self, Vault};
+use crate::witness::Witnesses;
 
 /// Folders in the data folder, beside the store, that belong to a backup.
 pub const BESIDE: &[&str] = &[auth::keys::FOLDER];
@@ -43,6 +44,8 @@ pub struct App {
     pub vault: Arc<Vault>,
     /// The transparency log.
     pub ledger: Arc<Ledger>,
+    /// Who cosigns the ledger's heads.
+    pub witnesses: Arc<Witnesses>,
     /// What is asked and who may receive it.
     pub policy: Handle,
     /// Who identifiers belong to.
@@ -122,7 +125,7 @@ impl App {
             policy: policy.clone(),
             clock: clock.clone(),
             chance: chance.clone(),
-            egress,
+            egress: egress.clone(),
             public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
         }));
         rights.check_certificate()?;
@@ -137,6 +140,7 @@ impl App {
             policy: policy.clone(),
         })?;
         Ok(Arc::new(Self {
+            witnesses: Arc::new(witnesses(&config, &store, &ledger, &egress)?),
             backups: backups(&config, &store, &vault, &chance),
             officers: Officers::open((&store, &vault, &audit), &config.data, &chance)?,
             secrets: Keys::open(&config.data, &chance)?,
@@ -228,6 +232,16 @@ impl App {
             ("retention_duties_ended", "People of whom the latest run ended what a law had kept", run.duties_ended),
             ("retention_duties_held", "People of whom something is kept because a law says so", run.duties_held),
             ("ledger_leaves", "Leaves under the newest signed head of the ledger", self.ledger.head().size),
+            (
+                "ledger_witnessed_leaves",
+                "Leaves under the newest head of the ledger that enough witnesses have cosigned",
+                self.ledger.witnessed().map_or(0, |head| head.size),
+            ),
+            (
+                "ledger_witnesses_failing",
+                "Witnesses that did not answer well when they were asked last",
+                count(self.witnesses.failing()),
+            ),
             ("mails_waiting", "Mails that wait to be sent", mails.waiting),
             ("mails_sent", "Mails that were sent since the start", mails.sent),
             ("mails_failed", "Mails that were given up since the start", mails.failed),
@@ -260,6 +274,11 @@ fn first_policy(config: &Config) -> anyhow::Result<Handle> {
         anyhow::anyhow!("the policy in {} does not load:\n{}", config.policies.display(), lines.join("\n"))
     })?;
     Ok(Handle::new(policy))
+}
+
+fn witnesses(config: &Config, store: &Store, ledger: &Arc<Ledger>, egress: &Egress) -> anyhow::Result<Witnesses> {
+    let trust = config.witnesses.as_deref().map_or_else(|| Ok(Trust::default()), config::read_witnesses)?;
+    Ok(Witnesses::open(store, ledger, trust, egress)?)
 }
 
 fn own_store(config: &Config) -> Result<Store, store::Error> {

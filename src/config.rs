@@ -1,7 +1,7 @@
 //! How a gateway is started: options, each also an environment variable. The only file that reads the environment.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use actix_web::http::Uri;
@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use ipnet::IpNet;
 
 use crate::egress::smtp::SmtpUrl;
+use crate::ledger::Trust;
 use crate::vault::archive::Passphrase;
 use crate::vault::{Digits, Master};
 
@@ -51,6 +52,9 @@ pub struct Config {
     /// How mail to people is sent
     #[command(flatten)]
     pub mail: Mail,
+    /// A file with the witnesses that are asked to cosign the ledger (C2SP tlog-policy); without it none is asked
+    #[arg(long, env = "PFORTE_WITNESSES")]
+    pub witnesses: Option<PathBuf>,
     /// Where others reach the gateway, for links and for what other companies are told
     #[arg(long, env = "PFORTE_PUBLIC_URL")]
     pub public_url: Option<PublicUrl>,
@@ -82,6 +86,15 @@ impl Mail {
         };
         Ok(self.smtp_url_file.as_ref().map(of_file).transpose()?.or_else(|| self.smtp_url.clone()))
     }
+}
+
+/// Reads a file with witnesses.
+///
+/// # Errors
+/// Which file, which line, and why.
+pub fn read_witnesses(path: &Path) -> anyhow::Result<Trust> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Trust::parse(&text).with_context(|| format!("{} cannot be taken", path.display()))
 }
 
 /// Where others reach the gateway: `https://privacy.example.org`, perhaps with a path. Plain HTTP is for this machine alone, because

@@ -44,3 +44,4 @@ pub mod store;
 pub mod stream;
 pub mod telemetry;
 pub mod vault;
+pub mod witness;

@@ -26,6 +26,7 @@ fn anybody(cfg: &mut ServiceConfig) {
         .route("/.well-known/authzen-configuration", get().to(access::http::configuration))
         .route("/.well-known/gpc.json", get().to(consent::http::signal::gpc_json))
         .route("/ledger/checkpoint", get().to(ledger::http::checkpoint))
+        .route("/ledger/witnessed", get().to(ledger::http::witnessed))
         .route("/ledger/key", get().to(ledger::http::key))
         .route("/ledger/tile/{path:.*}", get().to(ledger::http::tile))
         .route("/v1/ledger/proof", get().to(ledger::http::proof))

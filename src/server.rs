@@ -74,6 +74,7 @@ impl Bound {
         let reloads = actix_web::rt::spawn(reload_on_hangup(Arc::clone(&app)));
         let requests = actix_web::rt::spawn(answer_requests(Arc::clone(&app)));
         let logging = actix_web::rt::spawn(Arc::clone(&app.ledger).run());
+        let witnessing = actix_web::rt::spawn(Arc::clone(&app.witnesses).run());
         let days = app.config.index_key_days;
         let moving = actix_web::rt::spawn(Arc::clone(&app.directory).run(app.store.clone(), app.clock.clone(), days));
         let mails = actix_web::rt::spawn(send_mails(Arc::clone(&app)));
@@ -93,6 +94,7 @@ impl Bound {
         reloads.abort();
         tidying.abort();
         logging.abort();
+        witnessing.abort();
         moving.abort();
         requests.abort();
         mails.abort();

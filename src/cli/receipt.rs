@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use crate::config::read_witnesses;
 use crate::consent::{RECEIPT, Receipt};
-use crate::ledger::Head;
+use crate::ledger::{Head, Trust};
 use crate::vault;
 
 /// Checks receipts of decisions. Needs no gateway: the receipt and the public keys are enough.
@@ -28,6 +29,9 @@ enum Command {
         /// The log's key, from somebody whom you trust: a file or the key itself. By default the one in the receipt
         #[arg(long)]
         log_key: Option<String>,
+        /// A file with witnesses (C2SP tlog-policy): enough of them must have cosigned the head that the entry stands under
+        #[arg(long)]
+        witnesses: Option<PathBuf>,
     },
 }
 
@@ -35,14 +39,26 @@ enum Command {
 ///
 /// # Errors
 /// When a file cannot be read, or the receipt does not hold.
+#[expect(clippy::print_stdout, reason = "a command line speaks to its terminal")]
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Command::Verify { file, jwks, log_key } = &args.command;
+    let Command::Verify { file, jwks, log_key, witnesses } = &args.command;
     let keys = serde_json::from_str(&read(jwks)?).with_context(|| format!("{} is no JSON Web Key Set", jwks.display()))?;
     let receipt: Receipt = vault::verify(read(file)?.trim(), RECEIPT, &keys)?;
     let key = log_key.as_ref().map(|key| super::ledger::read_key(key)).transpose()?;
     let head = receipt.check(key.as_deref())?;
+    let trust = witnesses.as_deref().map(read_witnesses).transpose()?;
+    let witnesses = trust.as_ref().map(|trust| cosigners(trust, &receipt, &head)).transpose()?;
     say(&receipt, &head, key.is_some());
+    if let Some(names) = witnesses {
+        println!("witnesses {names}");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who has cosigned the head of a receipt.
+fn cosigners(trust: &Trust, receipt: &Receipt, head: &Head) -> anyhow::Result<String> {
+    anyhow::ensure!(trust.knows_log(&receipt.ledger.key), "the file with witnesses is about other logs than the receipt's");
+    Ok(trust.check(&head.note)?.join(", "))
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -35,7 +35,8 @@ impl Ledger {
             }
         }
         let index = found.ok_or(Error::NoLeaf)?;
-        let head = self.head();
+        // A head that others have seen as well is worth more than a newer one.
+        let head = self.witnessed().filter(|head| head.size > index).unwrap_or_else(|| self.head());
         let (_, proof) = self.prove(index, Some(head.size))?;
         let proof = proof.hashes.iter().map(Hash::to_string).collect();
         Ok(Evidence { key: self.key(), index, proof, checkpoint: head.note.clone() })

@@ -28,6 +28,16 @@ pub async fn checkpoint(req: HttpRequest, app: web::Data<App>) -> Result<HttpRes
     std::future::ready(Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body(head.note.clone()))).await
 }
 
+/// The newest head of the ledger that enough witnesses have cosigned (C2SP `tlog-cosignature`).
+#[utoipa::path(get, path = "/ledger/witnessed", tag = "ledger",
+    responses((status = 200, description = "A signed note with cosignatures.", body = String, content_type = "text/plain"),
+        (status = 404, description = "No witness is asked, or not enough of them have answered yet.", body = ProblemBody<'static>)))]
+pub async fn witnessed(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Problem> {
+    guard(&req, &app)?;
+    let head = app.ledger.witnessed().ok_or_else(|| Problem::new(Code::NotFound))?;
+    std::future::ready(Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body(head.note.clone()))).await
+}
+
 /// The key that heads are checked with (verifier key of C2SP signed notes). Get it once, from somebody whom you trust.
 #[utoipa::path(get, path = "/ledger/key", tag = "ledger",
     responses((status = 200, description = "`name+hash+key`.", body = String, content_type = "text/plain")))]

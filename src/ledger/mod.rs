@@ -24,6 +24,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod trust;
 pub mod verify;
 
 use std::path::Path;
@@ -40,6 +41,7 @@ use files::{Files, Prefix};
 pub use note::{Doubt, Head, verify_note, verify_record};
 use record::{Find, Leaf, STATE, State};
 pub use tile::Tile;
+pub use trust::{Cosignature, Flaw, Trust, Witness};
 
 use crate::store::{self, Batch, Store};
 use crate::vault::Vault;
@@ -106,6 +108,8 @@ pub struct Ledger {
     /// Held while leaves are taken in. Invariant: it is at the size of `head`.
     work: Mutex<Work>,
     head: RwLock<Arc<Head>>,
+    /// The newest head that enough witnesses have cosigned.
+    witnessed: RwLock<Option<Arc<Head>>>,
 }
 
 #[derive(Clone)]
@@ -139,6 +143,7 @@ impl Ledger {
             files,
             work: Mutex::new(work),
             head: RwLock::new(Arc::new(head)),
+            witnessed: RwLock::default(),
         })
     }
 
@@ -146,6 +151,25 @@ impl Ledger {
     #[must_use]
     pub fn head(&self) -> Arc<Head> {
         Arc::clone(&self.head.read())
+    }
+
+    /// The newest head that enough witnesses have cosigned, if there is one.
+    #[must_use]
+    pub fn witnessed(&self) -> Option<Arc<Head>> {
+        self.witnessed.read().clone()
+    }
+
+    /// Reads a head that this log has signed before; none if it is another log's, or of a tree that this one has not grown out of.
+    #[must_use]
+    pub fn own(&self, note: &str) -> Option<Head> {
+        let head = verify_note(note, &self.key()).ok()?;
+        let (_, root) = self.tree(Some(head.size)).ok()?;
+        (root == head.root).then_some(head)
+    }
+
+    /// Takes over that enough witnesses have cosigned a head. Proofs are handed out for it from here on, where it is new enough.
+    pub fn set_witnessed(&self, head: Head) {
+        *self.witnessed.write() = Some(Arc::new(head));
     }
 
     /// The key that heads are checked with, as a verifier key of signed notes.

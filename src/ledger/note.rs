@@ -34,6 +34,9 @@ pub enum Doubt {
     /// The head is of another log, or somebody else has signed it, or it was changed.
     #[error("the head is not signed with this key: it was changed, or it is another log's")]
     Signature,
+    /// Not enough witnesses have cosigned the head.
+    #[error("not enough witnesses have cosigned the head")]
+    Unwitnessed,
     /// The proof does not lead from the leaf to the root.
     #[error("the proof does not lead from this leaf to this head")]
     Proof,

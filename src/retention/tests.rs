@@ -45,6 +45,7 @@ fn opened(folder: &Path, clock: &Clock, store: &Store) -> Arc<App> {
         master: crate::config::MasterKey::default(),
         public_url: None,
         mail: crate::config::Mail::default(),
+        witnesses: None,
     };
     App::open_with(config, clock.clone(), Some(store.clone())).unwrap()
 }

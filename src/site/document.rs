@@ -52,6 +52,7 @@ use crate::{access, backup, consent, error, forward, intake, ledger, profile, re
         retention::http::show,
         retention::http::records,
         ledger::http::checkpoint,
+        ledger::http::witnessed,
         ledger::http::key,
         ledger::http::tile,
         ledger::http::proof,

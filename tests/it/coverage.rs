@@ -17,6 +17,7 @@ const PUBLIC: &[&str] = &[
     "GET /.well-known/gpc.json",
     "GET /ledger/checkpoint",
     "GET /ledger/key",
+    "GET /ledger/witnessed",
     "GET /ledger/tile/{path}",
     "GET /v1/ledger/proof",
     "GET /v1/ledger/consistency",

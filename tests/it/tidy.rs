@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["consent"],
     &["gate"],
     &["egress"],
-    &["mail"],
+    &["mail", "witness"],
     &["outbox", "access"],
     &["profile"],
     &["intake", "forward"],

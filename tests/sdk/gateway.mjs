@@ -9,7 +9,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const PROJECT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const BINARY = resolve(process.env.PFORTE_BIN ?? join(PROJECT, 'target/debug/pforte'));
+export const BINARY = resolve(process.env.PFORTE_BIN ?? join(PROJECT, 'target/debug/pforte'));
 /** How long a suite waits for something that must happen. */
 const PATIENCE_MS = 30_000;
 

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use super::client::Gateway;
-use crate::config::Remote;
+use crate::config::{Remote, read_witnesses};
 use crate::ledger::verify::{self, Copy};
-use crate::ledger::{Head, Tile};
+use crate::ledger::{Head, Tile, Trust};
 
 /// Shows, copies and checks the transparency log. Checking needs no gateway: a copy and the log's key are enough.
 #[derive(clap::Args)]
@@ -48,6 +48,9 @@ enum Command {
         /// Heads (`checkpoint`) that were signed before: the log must have grown out of them
         #[arg(long)]
         since: Vec<PathBuf>,
+        /// A file with witnesses (C2SP tlog-policy): enough of them must have cosigned a head that the log has grown out of
+        #[arg(long)]
+        witnesses: Option<PathBuf>,
     },
 }
 
@@ -55,22 +58,27 @@ enum Command {
 ///
 /// # Errors
 /// When something cannot be read, or a copy does not hold.
+#[expect(clippy::print_stdout, reason = "a command line speaks to its terminal")]
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Show { remote } => {
             let served = copy::Served::new(&address(remote)?)?;
             let head = verify::head(&served, &key_of(&served)?)?;
             say(&head, &key_of(&served)?);
+            if let Some(note) = served.read("witnessed")? {
+                println!("\nThe newest head that enough witnesses have cosigned:\n\n{}", String::from_utf8_lossy(&note));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Export { to, from, remote } => {
             let from = from.as_ref().map_or_else(|| address(remote), |from| Ok(from.clone()))?;
             export(&copy::Served::new(&from)?, to)
         }
-        Command::Verify { copies, log_key, since } => {
+        Command::Verify { copies, log_key, since, witnesses } => {
             let key = log_key.as_ref().map(|key| read_key(key)).transpose()?;
             let since: Vec<(String, String)> = since.iter().map(|path| read(path)).collect::<anyhow::Result<_>>()?;
-            copies.iter().try_for_each(|copy| check(copy, key.as_deref(), &since))?;
+            let trust = witnesses.as_deref().map(read_witnesses).transpose()?;
+            copies.iter().try_for_each(|copy| check(copy, key.as_deref(), &since, trust.as_ref()))?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -99,6 +107,8 @@ fn key_of(copy: &dyn Copy) -> anyhow::Result<String> {
 #[expect(clippy::print_stdout, reason = "a command line speaks to its terminal")]
 fn export(served: &copy::Served, to: &Path) -> anyhow::Result<ExitCode> {
     let key = key_of(served)?;
+    // First: the newest head has grown out of it.
+    let witnessed = served.read("witnessed")?;
     let head = verify::head(served, &key)?;
     let put = |path: &str, bytes: &[u8]| -> anyhow::Result<()> {
         let path = to.join(path);
@@ -112,6 +122,9 @@ fn export(served: &copy::Served, to: &Path) -> anyhow::Result<ExitCode> {
             copied += 1;
         }
     }
+    if let Some(note) = witnessed {
+        put("witnessed", &note)?;
+    }
     put("key", format!("{key}\n").as_bytes())?;
     // Last: whoever reads the copy meanwhile finds everything that the head is about.
     put("checkpoint", head.note.as_bytes())?;
@@ -120,12 +133,17 @@ fn export(served: &copy::Served, to: &Path) -> anyhow::Result<ExitCode> {
 }
 
 #[expect(clippy::print_stdout, reason = "a command line speaks to its terminal")]
-fn check(place: &str, key: Option<&str>, since: &[(String, String)]) -> anyhow::Result<()> {
+fn check(place: &str, key: Option<&str>, since: &[(String, String)], trust: Option<&Trust>) -> anyhow::Result<()> {
     let opened = copy::open(place)?;
     let named = key.is_some();
     let key = key.map_or_else(|| key_of(opened.as_ref()), |key| Ok(key.to_owned()))?;
-    let report = verify::verify(opened.as_ref(), &key, since).with_context(|| format!("{place} does not hold"))?;
+    let mut since = since.to_vec();
+    let witnesses = trust.map(|trust| witnessed(opened.as_ref(), &key, trust, &mut since)).transpose()?;
+    let report = verify::verify(opened.as_ref(), &key, &since).with_context(|| format!("{place} does not hold"))?;
     println!("{place} holds: {} entries, {} tiles and bundles, root {}", report.head.size, report.files, report.head.root);
+    if let Some(names) = witnesses {
+        println!("It has grown out of a head that these witnesses have cosigned: {names}.");
+    }
     if report.since > 0 {
         println!("It has grown out of {} earlier heads.", report.since);
     }
@@ -133,6 +151,16 @@ fn check(place: &str, key: Option<&str>, since: &[(String, String)]) -> anyhow::
         println!("The key was taken from the copy itself: compare it with one from somebody whom you trust.\n{key}");
     }
     Ok(())
+}
+
+/// The witnesses of a copy's witnessed head, which becomes one that the log must have grown out of.
+fn witnessed(copy: &dyn Copy, key: &str, trust: &Trust, since: &mut Vec<(String, String)>) -> anyhow::Result<String> {
+    anyhow::ensure!(trust.knows_log(key), "the file with witnesses is about other logs than this one");
+    let note = copy.read("witnessed")?.context("the copy has no head that witnesses have cosigned")?;
+    let note = String::from_utf8(note).context("the witnessed head is no text")?;
+    let names = trust.check(&note).context("the witnessed head of the copy")?.join(", ");
+    since.push((String::from("witnessed"), note));
+    Ok(names)
 }
 
 #[expect(clippy::print_stdout, reason = "a command line speaks to its terminal")]

@@ -34,6 +34,7 @@ fn opened(folder: &Path, clock: &Clock) -> Arc<App> {
         public_url: None,
         index_key_days: 0,
         master: MasterKey::default(),
+        witnesses: None,
     };
     App::open_with(config, clock.clone(), None).unwrap()
 }
