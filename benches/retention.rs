@@ -104,6 +104,7 @@ fn config(folder: &Path) -> Config {
         trusted_proxies: Vec::new(),
         mail: pforte::config::Mail::default(),
         public_url: None,
+        witnesses: None,
         index_key_days: 0,
         master: MasterKey::default(),
     }
