@@ -98,7 +98,7 @@ fn main() {
     let events: u64 = arguments.nth(1).map_or(1_000_000, |value| value.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(folder.path());
-    let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode("wk_web:"));
+    let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode("wk_app:"));
     let decision = br#"{"anonymousId":"one","method":"banner","decisions":{"analytics":"granted","personalization":"granted"}}"#;
     gateway.text("POST /v1/consents", &basic, decision);
     for first in (0..events).step_by(usize::try_from(BATCH).unwrap()) {

@@ -210,6 +210,17 @@ pub fn origin_allowed(origin: &str, source: &Source) -> bool {
     })
 }
 
+/// The origin of the page that sent this; none if no browser did, or a page that this gateway serves: such a page names its origin when
+/// it writes and not when it reads.
+#[must_use]
+pub fn page(req: &HttpRequest) -> Option<&str> {
+    let header = |name: &str| req.headers().get(name).and_then(|value| value.to_str().ok());
+    let origin = header("origin")?;
+    let host = origin.split_once("://").map(|(_, host)| host);
+    let is_own = header("sec-fetch-site") == Some("same-origin") || (host.is_some() && host == header("host"));
+    (!is_own).then_some(origin)
+}
+
 /// Whether a secret key was sent, right or wrong; otherwise the caller has a write key at most.
 #[must_use]
 pub fn has_secret(req: &HttpRequest) -> bool {

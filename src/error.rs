@@ -57,6 +57,12 @@ codes! {
     MissingField = "missing_field", 422, "A required field is missing.", "Add the field that `field` names; do not retry unchanged.";
     UnknownPurpose = "unknown_purpose", 422, "The policy has no such purpose.", "Use a purpose ID of the policy; `pforte policy show` lists them.";
     UnknownNotice = "unknown_notice", 422, "The policy has no such notice.", "Use a notice ID of the policy, or leave `notice` out.";
+    NoticeOutdated = "notice_outdated", 409, "Another version of the notice is in force than the one that was shown.", "Fetch `GET /v1/notice` and ask again; a no may be sent again without asking.";
+    TokenMissing = "token_missing", 422, "Decisions of this source need the token of the notice that was shown.", "Fetch `GET /v1/notice` on the page that asks, and send its `token`.";
+    TokenInvalid = "token_invalid", 403, "The token was not made here, or was changed.", "Fetch `GET /v1/notice` and send its `token` unchanged.";
+    TokenExpired = "token_expired", 409, "The token has expired.", "Fetch `GET /v1/notice`: if its `hash` is that of what was shown, send the decision with the new token, otherwise ask again.";
+    TokenForeign = "token_foreign", 403, "The token was made for another page, source or notice.", "Fetch `GET /v1/notice` on the page that asks, with the write key that the decision is sent with.";
+    TokenUsed = "token_used", 409, "A decision was recorded with this token before.", "Nothing is to be done if it is the same decision; `GET /v1/consents` says what stands. For another one fetch a new token.";
     InvalidEncoding = "invalid_encoding", 400, "The body is not what its Content-Encoding says.", "Send gzip that is whole, or no Content-Encoding.";
     UnsupportedEncoding = "unsupported_encoding", 415, "This Content-Encoding is not understood.", "Send gzip or no Content-Encoding.";
     BodyTooLarge = "body_too_large", 413, "The body is larger than the limit.", "Send at most 500 kB in at most 2500 events, counted after decompression.";

@@ -43,6 +43,13 @@ fn anybody(cfg: &mut ServiceConfig) {
 /// Websites, apps and tills, with a public write key: consent. Events are in `intake::http`.
 fn websites(cfg: &mut ServiceConfig) {
     cfg.service(
+        resource("/v1/notice")
+            .route(get().to(consent::http::notice::show))
+            .route(method(Method::OPTIONS).to(intake::http::cors::preflight))
+            .default_service(to(error::wrong_method))
+            .wrap(from_fn(intake::http::cors::mirror)),
+    )
+    .service(
         resource("/v1/consents")
             .route(post().to(consent::http::record))
             .route(get().to(consent::http::show))

@@ -20,8 +20,8 @@ pub(crate) fn track(out: &mut Vec<u8>, who: u64, message: u64) {
     .unwrap();
 }
 
-/// `wk_web:`, as Basic authentication has it.
-pub(crate) const KEY: &str = "Basic d2tfd2ViOg==";
+/// `wk_app:`, as Basic authentication has it: apps need no token to decide.
+pub(crate) const KEY: &str = "Basic d2tfYXBwOg==";
 const CONNECTIONS: usize = 64;
 
 #[derive(Clone, Copy, PartialEq)]

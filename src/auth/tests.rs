@@ -17,6 +17,7 @@ fn source(origins: &[&str]) -> Source {
         takes_requests: true,
         trusted_consent_events: true,
         notice: None,
+        token_required: false,
         rate_per_s: 0,
         callback_origins: Vec::new(),
         heeds_suppression: false,

@@ -77,9 +77,15 @@ impl Gateway {
     /// # Errors
     /// When the gateway does not answer, or answers with a problem.
     pub fn send(&self, write_key: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
-        use base64::Engine as _;
-        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{write_key}:"));
-        self.call("POST", path, Some(body), &format!("Basic {basic}"))
+        self.call("POST", path, Some(body), &basic(write_key))
+    }
+
+    /// Reads as a source does, with its write key.
+    ///
+    /// # Errors
+    /// When the gateway does not answer, or answers with a problem.
+    pub fn read(&self, write_key: &str, path: &str) -> anyhow::Result<Value> {
+        self.call("GET", path, None, &basic(write_key))
     }
 
     /// Waits a little before the next look.
@@ -106,4 +112,10 @@ impl Gateway {
         }
         Ok(text)
     }
+}
+
+/// The `Authorization` of a public write key.
+fn basic(write_key: &str) -> String {
+    use base64::Engine as _;
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{write_key}:")))
 }

@@ -157,7 +157,21 @@ impl Stage {
     }
 
     fn decide(&self, key: &str, body: &Value) -> anyhow::Result<()> {
-        let answer = self.gateway.send(key, "/v1/consents", body)?;
+        let language = body.get("language").and_then(Value::as_str).unwrap_or("de");
+        let notice = self.gateway.read(key, &format!("/v1/notice?language={language}"))?;
+        let text = |name: &str| notice.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let (name, version, hash) = (text("notice"), text("version"), text("hash"));
+        self.say(&format!(
+            "   shown: {}, version {}, {language}, SHA-256 {}",
+            name.unwrap_or_default(),
+            version.unwrap_or_default(),
+            hash.as_deref().and_then(|hash| hash.get(..12)).unwrap_or_default()
+        ));
+        let mut body = body.clone();
+        if let (Some(fields), Some(token)) = (body.as_object_mut(), notice.get("token")) {
+            fields.insert(String::from("token"), token.clone());
+        }
+        let answer = self.gateway.send(key, "/v1/consents", &body)?;
         let decisions = answer.get("decisions").and_then(Value::as_object);
         for (purpose, decision) in decisions.into_iter().flatten() {
             let state = decision.get("state").and_then(Value::as_str).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! `POST /v1/consents` records decisions; `GET /v1/consents` shows a visitor what stands for their own device.
 
+pub mod notice;
 pub mod receipt;
 pub mod signal;
 
@@ -22,7 +23,7 @@ use crate::limit;
 use crate::policy::{IdentifierKind, Policy, Purpose, Source, SourceKind};
 
 /// What `POST /v1/consents` takes.
-#[derive(Debug, Validate, utoipa::ToSchema)]
+#[derive(Debug, Default, Validate, utoipa::ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct RecordConsent {
     /// The visitor's device. One of `anonymousId`, `userId` and `identifiers` is needed.
@@ -49,6 +50,17 @@ pub struct RecordConsent {
     /// Who recorded it, as the source calls them, such as a till number. At most 64 characters.
     #[validate(length(min = 1, max = 64))]
     actor: Option<String>,
+    /// The token that `GET /v1/notice` handed out, if the source asks for one. With it `notice` and `language` can be left out.
+    #[validate(length(min = 1, max = 2048))]
+    token: Option<String>,
+    /// The hash of the notice that was shown. If it is not that of the notice in force, nothing is recorded.
+    #[validate(length(min = 1, max = 64))]
+    notice_hash: Option<String>,
+    /// The version of the layout in which it was drawn; the same holds.
+    layout: Option<u32>,
+    /// What was preselected. Nothing may be.
+    #[schema(value_type = Option<Vec<String>>, example = json!([]))]
+    preselected: Option<Vec<Value>>,
     /// The public write key, for clients that cannot send a header.
     #[validate(length(min = 1, max = 128))]
     write_key: Option<String>,
@@ -97,15 +109,18 @@ pub struct ConsentsAnswer {
 #[utoipa::path(post, path = "/v1/consents", tag = "consent", request_body = RecordConsent,
     responses((status = 201, description = "Recorded and in force.", body = ConsentsAnswer),
         (status = 401, description = "No or an unknown key.", body = crate::error::ProblemBody<'static>),
-        (status = 403, description = "The source may not record this.", body = crate::error::ProblemBody<'static>),
+        (status = 403, description = "The source may not record this; the token is forged or was made for something else.", body = crate::error::ProblemBody<'static>),
+        (status = 409, description = "The token has expired or was used; another version of the notice is in force.", body = crate::error::ProblemBody<'static>),
         (status = 422, description = "A field is wrong; `field` names it.", body = crate::error::ProblemBody<'static>)),
     params(("Sec-GPC" = Option<String>, Header, description = "`1`: Global Privacy Control, as browsers send it.")),
     security(("write_key" = []), ("secret_key" = ["consents:write"])))]
 pub async fn record(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> Result<HttpResponse, Problem> {
     let policy = app.policy.current();
-    let body = RecordConsent::parse(&body)?;
+    let mut body = RecordConsent::parse(&body)?;
     let source = recorder(&req, &app, &body, &policy).await?;
+    let shown = notice::shown(&req, &app, (&policy, source), &mut body)?;
     let mut order = order(&app, &policy, source, body)?;
+    order.besides.shown = shown;
     let signal = signal::of(&req, &policy);
     let (identifiers, at) = (order.identifiers.clone(), order.at);
     // A task of its own: what has begun is finished even if the client hangs up.
@@ -353,17 +368,7 @@ impl RecordConsent {
         let Value::Object(fields) = value else {
             return Err(Problem::new(Code::InvalidJson).detail("the body must be a JSON object"));
         };
-        let mut read = Self {
-            anonymous_id: None,
-            user_id: None,
-            identifiers: Map::new(),
-            decisions: Map::new(),
-            notice: None,
-            method: None,
-            language: None,
-            actor: None,
-            write_key: None,
-        };
+        let mut read = Self::default();
         for (name, value) in fields {
             let wrong = |what: &str| {
                 Problem::field(Code::InvalidField, speakable(&name).unwrap_or("body")).detail(format!("must be {what}"))
@@ -381,6 +386,18 @@ impl RecordConsent {
                     }
                     continue;
                 }
+                "preselected" => {
+                    let Value::Array(list) = value else { return Err(wrong("a list")) };
+                    read.preselected = Some(list);
+                    continue;
+                }
+                "layout" => {
+                    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+                    read.layout = Some(number.ok_or_else(|| wrong("a number"))?);
+                    continue;
+                }
+                "token" => &mut read.token,
+                "noticeHash" => &mut read.notice_hash,
                 "anonymousId" => &mut read.anonymous_id,
                 "userId" => &mut read.user_id,
                 "notice" => &mut read.notice,
@@ -416,6 +433,12 @@ fn problem(error: Error) -> Problem {
             Problem::field(Code::InvalidField, format!("decisions.{purpose}")).detail("this purpose does not rest on consent")
         }
         Error::NoNotice => Problem::field(Code::UnknownNotice, "notice"),
+        Error::NotInNotice { purpose, .. } => {
+            Problem::field(Code::InvalidField, format!("decisions.{purpose}")).detail("the notice does not ask for it")
+        }
+        Error::NoticeOutdated { notice, version } => Problem::field(Code::NoticeOutdated, "notice")
+            .detail(format!("version {version} of the notice {notice} is in force; what was shown is not")),
+        Error::Token(refusal) => notice::refused(refusal),
         Error::Nobody => Problem::field(Code::MissingField, "anonymousId"),
         Error::Suppressed => Problem::field(Code::NotAllowed, "identifiers").detail(error.to_string()),
         Error::Identity(_) | Error::Store(_) | Error::Vault(_) | Error::Form(_) | Error::Drift => {

@@ -10,11 +10,13 @@ mod leave;
 mod rates;
 mod receipt;
 mod record;
+mod shown;
 pub mod signal;
 mod standing;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,10 +35,13 @@ pub use leave::Memorable;
 pub use rates::{ByPurpose, Counts, Rates};
 pub use receipt::{Doubt, Handle, RECEIPT, Receipt, Stated};
 use record::{DECISIONS, DecisionKey, STANDING, Stand, StandingRecord, SubjectKey, aad};
-pub use record::{Decision, Method, NoticeShown, Signal, State};
+pub use record::{Decision, Handed, Method, NoticeShown, Signal, State};
+pub use shown::{Shown, asks};
 use standing::Memory;
 pub use standing::Standing;
 pub use statement::{DECISION, Statement};
+use token::Purse;
+pub use token::{Handout, Refusal, Ticket, Token};
 
 /// How often a commit is tried again when somebody else decided for the same person at the same moment.
 const TRIES_MAX: u32 = 64;
@@ -59,6 +64,25 @@ pub enum Error {
     /// The policy has no such notice, or not in this language.
     #[error("there is no such notice")]
     NoNotice,
+    /// The notice does not ask for it, so nobody can have agreed to it there.
+    #[error("the notice {notice} does not ask for {purpose}")]
+    NotInNotice {
+        /// The purpose's ID.
+        purpose: String,
+        /// The notice's.
+        notice: String,
+    },
+    /// What was shown is not the notice in force.
+    #[error("version {version} of the notice {notice} is in force")]
+    NoticeOutdated {
+        /// Its ID.
+        notice: String,
+        /// The version in force.
+        version: u32,
+    },
+    /// The token that the decision came with does not count.
+    #[error(transparent)]
+    Token(#[from] Refusal),
     /// No identifier was stated.
     #[error("nobody is named")]
     Nobody,
@@ -91,6 +115,9 @@ impl Error {
             Self::Identity(error) => error.is_shredded(),
             Self::NotAsked { .. }
             | Self::NoNotice
+            | Self::NotInNotice { .. }
+            | Self::NoticeOutdated { .. }
+            | Self::Token(_)
             | Self::Nobody
             | Self::Suppressed
             | Self::Store(_)
@@ -138,6 +165,8 @@ pub struct Order {
 pub struct Besides {
     /// The signal of the browser that had to do with it.
     pub signal: Option<Signal>,
+    /// What was shown.
+    pub shown: Shown,
 }
 
 /// What was recorded.
@@ -166,6 +195,7 @@ pub struct Consents {
     vault: Arc<Vault>,
     directory: Arc<Directory>,
     chance: Chance,
+    purse: Purse,
     memory: RwLock<Memory>,
     /// How often what was decided.
     pub rates: Rates,
@@ -184,6 +214,7 @@ impl Consents {
             vault: Arc::clone(vault),
             directory: Arc::clone(directory),
             chance: Chance::system(),
+            purse: Purse::default(),
             memory: RwLock::default(),
             rates: Rates::new(store),
             closed: Mutex::default(),
@@ -267,7 +298,8 @@ impl Consents {
     /// Records a decision. When this returns it is durable, and every event from now on is decided by it.
     ///
     /// # Errors
-    /// [`Error::NotAsked`], [`Error::NoNotice`], [`Error::Nobody`]; then nothing was recorded.
+    /// [`Error::NotAsked`], [`Error::NoNotice`], [`Error::NoticeOutdated`], [`Error::NotInNotice`], [`Error::Token`], [`Error::Nobody`]; then
+    /// nothing was recorded.
     pub async fn record(&self, order: Order) -> Result<Recorded, Error> {
         if order.identifiers.is_empty() {
             return Err(Error::Nobody);
@@ -291,6 +323,8 @@ impl Consents {
             return Err(Error::Suppressed);
         }
         let mut batch = Batch::default();
+        let token = order.besides.shown.token.as_ref();
+        let swept = token.map_or(Ok(None), |token| self.purse.spend(&self.store, token, order.at, &mut batch))?;
         let context = Admission { vault: &self.vault, policy: &order.policy, chance: &self.chance, at: order.at };
         let plan = self.directory.admit(&order.identifiers, &context, &mut batch)?;
         let mut owners: Vec<SubjectId> = plan.owners().to_vec();
@@ -322,6 +356,7 @@ impl Consents {
         let agrees = order.method != Method::Import && order.decisions.iter().any(|(_, granted)| *granted);
         let unlisted = if agrees { self.directory.unlist(&order.identifiers, &mut batch) } else { Vec::new() };
         self.store.commit(batch).await?;
+        self.purse.swept(swept);
         self.directory.unlisted(&unlisted);
         self.directory.learn(&plan);
         plan.keys().iter().for_each(|(subject, key)| self.vault.learn(*subject, key));
@@ -428,20 +463,34 @@ impl Consents {
             }
         }
         let source = policy.sources.get(order.source);
-        let usual = source.and_then(|s| s.notice.as_ref()).filter(|_| order.method != Method::Signal);
-        let named = order.notice.as_ref().or(usual);
         Ok(Decision {
             at: order.at,
             states,
             expires,
             identifiers: Vec::new(),
-            notice: named.map(|id| notice(policy, id, order.language.as_deref())).transpose()?,
+            notice: shown::notice(order)?,
             method: order.method,
             source: source.map(|s| s.id.clone()).unwrap_or_default(),
             actor: order.actor.clone(),
             policy: policy.version.clone(),
             signal: order.besides.signal,
         })
+    }
+
+    /// Hands out a token for a page that shows a notice.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn hand_out(&self, handout: &Handout<'_>, at: Millis) -> Result<Ticket, Error> {
+        Token::issue(&self.vault, &self.chance, handout, at)
+    }
+
+    /// Reads the token that a decision came with. Whether it was spent shows when the decision is recorded.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`], [`Refusal::Expired`].
+    pub fn read_token(&self, text: &str, at: Millis) -> Result<Token, Refusal> {
+        Token::read(&self.vault, text, at)
     }
 
     /// What stands for one identifier, purpose by purpose, with the server's times. Nothing if it is not known.
@@ -539,13 +588,6 @@ impl Consents {
 fn strength(policy: &Policy, kind: usize) -> (bool, usize) {
     let device = policy.identifiers.get(kind).is_some_and(|t| t.kind == crate::policy::IdentifierKind::Device);
     (device, kind)
-}
-
-fn notice(policy: &Policy, id: &str, language: Option<&str>) -> Result<NoticeShown, Error> {
-    let notice = policy.notice(id).ok_or(Error::NoNotice)?;
-    let language = language.unwrap_or(&policy.controller.language);
-    let text = notice.languages.get(language).ok_or(Error::NoNotice)?;
-    Ok(NoticeShown { id: notice.id.clone(), version: notice.version, language: language.to_owned(), hash: text.hash.clone() })
 }
 
 fn open_standing(key: &DataKey, subject: SubjectId, Sealed(sealed): &Sealed) -> Result<StandingRecord, Error> {

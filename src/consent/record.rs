@@ -132,6 +132,27 @@ pub struct NoticeShown {
     pub language: String,
     /// SHA-256 over the canonical form of everything that was shown, in hex.
     pub hash: String,
+    /// The version of the layout in which it was drawn; none if nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<u32>,
+    /// Which purposes were preselected: none. Nothing here if nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preselected: Option<Vec<String>>,
+    /// How it was handed out, if the decision came with the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed: Option<Handed>,
+}
+
+/// How a notice was handed out: what the token said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Handed {
+    /// When.
+    pub at: String,
+    /// The origin of the page; none if no browser asked, or a page of the gateway's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// The token's ID.
+    pub token: String,
 }
 
 /// What stands for one purpose.

@@ -61,7 +61,7 @@ impl Visit<'_> {
             at: self.at,
             policy: Arc::clone(self.policy),
             mark: None,
-            besides: Besides { signal: Some(signal) },
+            besides: Besides { signal: Some(signal), ..Besides::default() },
         }
     }
 }

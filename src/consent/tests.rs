@@ -1,5 +1,6 @@
 //! The rules of combination as tables and against a naive model; expiry to the millisecond; concurrency; sealing.
 
+mod notice;
 mod signal;
 
 use std::collections::BTreeMap;

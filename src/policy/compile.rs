@@ -8,10 +8,10 @@ use toml::Spanned;
 
 use super::erasure;
 use super::model::{
-    Destination, DestinationKind, IdentifierForm, IdentifierType, LegalBasis, Notice, NoticeText, Policy, Purpose, Purposes,
-    Route, Source, SourceKind, Texts,
+    Controller, Destination, DestinationKind, IdentifierForm, IdentifierType, Layout, LegalBasis, Notice, NoticeText, Policy,
+    Purpose, Purposes, Route, Source, SourceKind, Texts,
 };
-use super::raw::{Raw, RawDestination, RawForm, RawFormName, RawKind, RawPurpose, RawRoute};
+use super::raw::{NoticeFile, Raw, RawDestination, RawForm, RawFormName, RawKind, RawPurpose, RawRoute, RawToken};
 use super::signals;
 
 /// Compiles a policy that lint found no error in. `order` says which purposes had which bits before.
@@ -35,6 +35,7 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
             trusted_consent_events: s.trusted_consent_events,
             takes_requests: s.takes_requests,
             notice: s.notice.as_ref().map(|n| n.as_ref().clone()),
+            token_required: s.token.map_or(s.kind == SourceKind::Website, |token| token == RawToken::Required),
             rate_per_s: *s.rate_per_s.as_ref(),
             callback_origins: s.callback_origins.iter().map(|o| o.as_ref().clone()).collect(),
             heeds_suppression: s.heeds_suppression.as_ref().map_or(s.kind == SourceKind::Import, |heeds| *heeds.as_ref()),
@@ -162,29 +163,46 @@ fn route(raw: &RawRoute, sources: &[Source], destinations: &[Destination], own: 
 }
 
 fn notices(raw: &Raw, purposes: &[Purpose]) -> Vec<Notice> {
+    let controller = raw.controller.value.controller.as_ref();
     let mut notices: BTreeMap<&str, Notice> = BTreeMap::new();
     for (id, language, parsed) in &raw.notices {
         let file = &parsed.value;
-        let names: Vec<&str> = file.purposes.iter().map(|p| p.as_ref().as_str()).collect();
-        let shown: Vec<Value> = names
-            .iter()
-            .filter_map(|name| purposes.iter().find(|p| p.id == *name))
-            .map(|p| json!({"id": p.id, "title": p.title.get(language), "text": p.text.get(language)}))
-            .collect();
-        let text = json!({
-            "notice": id, "version": file.version.as_ref(), "language": language,
-            "title": file.title.as_ref(), "body": file.body.as_ref(), "purposes": shown,
-        });
+        let find = |name: &Spanned<String>| purposes.iter().position(|p| p.id == *name.as_ref());
         let entry = notices.entry(id).or_insert_with(|| Notice {
             id: id.clone(),
             version: *file.version.as_ref(),
-            purposes: set(purposes, names.into_iter()),
+            purposes: set(purposes, file.purposes.iter().map(|name| name.as_ref().as_str())),
+            shown: file.purposes.iter().chain(&file.informs).filter_map(find).collect(),
+            layout: file.layout.as_ref().map(|layout| {
+                let layout = layout.as_ref();
+                Layout { version: layout.version, buttons: layout.buttons.as_ref().clone() }
+            }),
             languages: BTreeMap::new(),
         });
-        let text = NoticeText { title: file.title.as_ref().clone(), body: file.body.as_ref().clone(), hash: hash(&text) };
+        let hash = hash(&shown(entry, (language, file), purposes, controller));
+        let text = NoticeText { title: file.title.as_ref().clone(), body: file.body.as_ref().clone(), hash };
         entry.languages.insert(language.clone(), text);
     }
     notices.into_values().collect()
+}
+
+/// Everything that a person is shown of a notice in one language.
+fn shown(notice: &Notice, (language, file): (&str, &NoticeFile), purposes: &[Purpose], controller: &Controller) -> Value {
+    let one = |index: &usize| {
+        let purpose = purposes.get(*index)?;
+        let (title, text) = (purpose.title.get(language), purpose.text.get(language));
+        Some(
+            json!({"id": purpose.id, "title": title, "text": text, "legalBasis": purpose.basis, "asked": notice.purposes.has(*index)}),
+        )
+    };
+    json!({
+        "notice": notice.id, "version": notice.version, "language": language,
+        "title": file.title.as_ref(), "body": file.body.as_ref(),
+        "purposes": notice.shown.iter().filter_map(one).collect::<Vec<_>>(),
+        "layout": notice.layout,
+        "controller": {"name": controller.name, "address": controller.address, "contact": controller.contact},
+        "privacyUrl": controller.privacy_url,
+    })
 }
 
 /// The hash of everything that is written, whatever its order, spacing and comments.

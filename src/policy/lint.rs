@@ -6,9 +6,10 @@ use toml::Spanned;
 
 use super::duty;
 use super::erasure;
+use super::fair;
 use super::finding::Findings;
 use super::model::{LegalBasis, PURPOSES_MAX, REQUEST_KINDS, SourceKind, Texts};
-use super::raw::{Parsed, PurposesFile, Raw, RawDestination, RawForm, RawKind, Text};
+use super::raw::{NoticeFile, Parsed, PurposesFile, Raw, RawDestination, RawForm, RawKind, Text};
 use super::signals;
 
 const TYPES: &[&str] = &["track", "identify", "page", "screen", "group", "alias"];
@@ -28,6 +29,7 @@ pub(super) fn all(raw: &Raw, findings: &mut Findings) {
     routes(raw, findings);
     notices(raw, findings);
     signals::lint(raw, findings);
+    fair::lint(raw, findings);
 }
 
 fn is_id(text: &str, also: &str) -> bool {
@@ -82,6 +84,10 @@ fn controller(raw: &Raw, findings: &mut Findings) {
     if !controller.four_eyes.iter().all(|kind| REQUEST_KINDS.contains(&kind.as_str())) {
         let words = ("four_eyes names kinds of requests", format!("use some of: {}", REQUEST_KINDS.join(", ")));
         findings.error(from, value.controller.span(), "four_eyes", words);
+    }
+    if controller.privacy_url.as_ref().is_some_and(|url| !url.starts_with("https://")) {
+        let words = ("privacy_url is where people read everything about the processing", "write https://…, or leave it out");
+        findings.error(from, value.controller.span(), "url", words);
     }
     if !value.languages.iter().any(|l| *l.as_ref() == controller.language) {
         findings.error(from, value.controller.span(), "language", ("the default language is not among `languages`", "add it"));
@@ -419,6 +425,21 @@ fn routes(raw: &Raw, findings: &mut Findings) {
     }
 }
 
+fn names(list: &[Spanned<String>]) -> Vec<&str> {
+    list.iter().map(|name| name.as_ref().as_str()).collect()
+}
+
+/// Whether two languages of a notice are the same but for the words.
+fn agree(one: &NoticeFile, other: &NoticeFile) -> bool {
+    let layout = |file: &NoticeFile| {
+        file.layout.as_ref().map(|layout| (layout.as_ref().version, layout.as_ref().buttons.as_ref().clone()))
+    };
+    one.version.as_ref() == other.version.as_ref()
+        && names(&one.purposes) == names(&other.purposes)
+        && names(&one.informs) == names(&other.informs)
+        && layout(one) == layout(other)
+}
+
 fn notices(raw: &Raw, findings: &mut Findings) {
     let all_purposes = purpose_ids(raw);
     let consent = consent_purposes(&raw.purposes.value);
@@ -440,10 +461,16 @@ fn notices(raw: &Raw, findings: &mut Findings) {
             }
             asked.insert(name.to_owned());
         }
+        for purpose in &value.informs {
+            known(from, purpose, "purpose", &all_purposes, findings);
+            if consent.contains(purpose.as_ref().as_str()) {
+                let words = ("`informs` is for what nobody is asked for", "name it in `purposes`");
+                findings.error(from, purpose.span(), "informs", words);
+            }
+        }
         let others = raw.notices.iter().filter(|(other, _, _)| other == id).map(|(_, _, n)| &n.value);
-        let names = |n: &super::raw::NoticeFile| n.purposes.iter().map(|p| p.as_ref().clone()).collect::<Vec<_>>();
-        if others.clone().any(|o| o.version.as_ref() != value.version.as_ref() || names(o) != names(value)) {
-            let words = ("the languages of this notice differ in version or purposes", "make them the same");
+        if !others.clone().all(|other| agree(other, value)) {
+            let words = ("the languages of this notice differ in version, purposes or layout", "make them the same");
             findings.error(from, value.version.span(), "notice-languages", words);
         }
         for language in &raw.controller.value.languages {

@@ -7,6 +7,7 @@ pub mod cases;
 mod compile;
 mod duty;
 mod erasure;
+mod fair;
 mod finding;
 mod handle;
 mod lint;
@@ -23,7 +24,8 @@ pub use finding::{Finding, Severity};
 pub use handle::Handle;
 pub use load::{examine, load, load_after};
 pub use model::{
-    ConsentForm, Controller, Destination, DestinationKind, IdentifierForm, IdentifierKind, IdentifierType, LegalBasis, Notice,
-    NoticeText, PURPOSES_MAX, PartnerProfile, Policy, Purpose, Purposes, REQUEST_KINDS, Route, Source, SourceKind, Texts,
+    Button, ConsentForm, Controller, Destination, DestinationKind, IdentifierForm, IdentifierKind, IdentifierType, Layout,
+    LegalBasis, Notice, NoticeText, PURPOSES_MAX, PartnerProfile, Policy, Purpose, Purposes, REQUEST_KINDS, Route, Source,
+    SourceKind, Texts,
 };
 pub use signals::{Conflict, Gpc, Signals};

@@ -109,8 +109,33 @@ pub struct Notice {
     pub version: u32,
     /// The purposes that it asks for.
     pub purposes: Purposes,
+    /// The indexes of all purposes that it shows, in their order: those that it asks for, then those that it tells about.
+    pub shown: Vec<usize>,
+    /// How it is drawn; none where nobody draws it.
+    pub layout: Option<Layout>,
     /// Per language: the text, and the hash of its canonical form (RFC 8785, SHA-256, hex).
     pub languages: BTreeMap<String, NoticeText>,
+}
+
+/// How a notice is drawn. Nothing is preselected, whatever the layout.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Layout {
+    /// Counts up with every change.
+    pub version: u32,
+    /// The buttons of the first layer, in their order.
+    pub buttons: Vec<Button>,
+}
+
+/// A button of the first layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Button {
+    /// Yes to everything that is asked.
+    AcceptAll,
+    /// No to everything that is asked.
+    RefuseAll,
+    /// To a second layer, with each purpose by itself.
+    Choose,
 }
 
 /// One language of a notice.
@@ -192,6 +217,8 @@ pub struct Source {
     pub trusted_consent_events: bool,
     /// The notice that is shown there, if a decision names none.
     pub notice: Option<String>,
+    /// Whether decisions with its public write key need the token of the notice that was shown.
+    pub token_required: bool,
     /// Whether people may file their own requests through it, confirmed by a link in a mail.
     pub takes_requests: bool,
     /// Requests per second and client address.
@@ -343,6 +370,9 @@ pub struct Controller {
     pub address: String,
     /// How to reach its data-protection officer.
     pub contact: String,
+    /// Where it says all about the processing (Art. 13).
+    #[serde(default)]
+    pub privacy_url: Option<String>,
     /// The country, as ISO 3166-1 alpha-2; phone numbers without a prefix are read as from there.
     pub country: String,
     /// The language that is used when a person's is not known.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::erasure::RawErasure;
-use super::model::{ConsentForm, Controller, IdentifierKind, LegalBasis, PartnerProfile, SourceKind, Texts};
+use super::model::{Button, ConsentForm, Controller, IdentifierKind, LegalBasis, PartnerProfile, SourceKind, Texts};
 use super::signals::SignalsFile;
 
 /// `controller.toml`
@@ -110,11 +110,20 @@ pub(super) struct RawSource {
     #[serde(default)]
     pub(super) takes_requests: bool,
     pub(super) notice: Option<Spanned<String>>,
+    pub(super) token: Option<RawToken>,
     #[serde(default = "rate")]
     pub(super) rate_per_s: Spanned<u32>,
     #[serde(default)]
     pub(super) callback_origins: Vec<Spanned<String>>,
     pub(super) heeds_suppression: Option<Spanned<bool>>,
+}
+
+/// Whether a decision needs the token of the notice that was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawToken {
+    Required,
+    Off,
 }
 
 fn rate() -> Spanned<u32> {
@@ -220,8 +229,22 @@ pub(super) struct RawRoute {
 pub(super) struct NoticeFile {
     pub(super) version: Spanned<u32>,
     pub(super) purposes: Vec<Spanned<String>>,
+    /// Purposes that it tells about and does not ask for.
+    #[serde(default)]
+    pub(super) informs: Vec<Spanned<String>>,
     pub(super) title: Spanned<String>,
     pub(super) body: Spanned<String>,
+    pub(super) layout: Option<Spanned<RawLayout>>,
+}
+
+/// How a notice is drawn.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLayout {
+    pub(super) version: u32,
+    pub(super) buttons: Spanned<Vec<Button>>,
+    #[serde(default)]
+    pub(super) preselected: Vec<Spanned<String>>,
 }
 
 /// A file that was read, for finding lines again.

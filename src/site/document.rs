@@ -31,6 +31,7 @@ use crate::{access, backup, consent, error, forward, intake, ledger, profile, re
         intake::http::settings::source_config,
         intake::http::settings::discard,
         intake::http::settings::pixel,
+        consent::http::notice::show,
         consent::http::record,
         consent::http::show,
         consent::http::receipt::receipt,

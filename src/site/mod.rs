@@ -120,7 +120,7 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
 /// no source whose write key may record decisions.
 #[must_use]
 pub fn curl_line(policy: &Policy, url: &str) -> Option<String> {
-    let source = policy.sources.iter().find(|source| source.records_decisions)?;
+    let source = policy.sources.iter().find(|source| source.records_decisions && !source.token_required)?;
     let used = policy.destinations.iter().filter(|d| d.is_on()).fold(Purposes::NONE, |all, d| all.or(d.purposes));
     let asked = policy.purposes.iter().enumerate().filter(|(i, p)| used.has(*i) && p.basis == LegalBasis::Consent);
     let decisions: Vec<String> = asked.map(|(_, p)| format!("\"{}\":\"granted\"", p.id)).collect();

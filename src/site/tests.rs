@@ -62,7 +62,7 @@ async fn the_start_page_says_what_runs_here_and_loads_nothing_from_elsewhere() {
     let html = text(page::start(&policy, "http://127.0.0.1:8080").unwrap()).await;
     assert_plain(&html);
     assert!(html.contains(&policy.version[..12]));
-    for word in ["personalization", "wk_web", "/v1/consents", "embedded profile store", "<td>off</td>"] {
+    for word in ["personalization", "wk_app", "/v1/consents", "embedded profile store", "<td>off</td>"] {
         assert!(html.contains(word), "{word}");
     }
 }
@@ -152,7 +152,7 @@ fn the_line_to_paste_uses_a_source_that_may_record_decisions() {
     let line = curl_line(&policy, "http://127.0.0.1:8080").unwrap();
     assert!(!line.contains('\n'));
     for part in [
-        "-u wk_web:",
+        "-u wk_app:",
         "http://127.0.0.1:8080/v1/consents",
         "\"personalization\":\"granted\"",
         "\"analytics\":\"granted\"",

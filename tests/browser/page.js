@@ -12,11 +12,13 @@ window.start = async (gateway, writeKey, deliveryStrategy) => {
 
 /** The banner: tells the gateway what the visitor has decided. */
 window.decide = async (gateway, writeKey, anonymousId, decisions) => {
+  const headers = { authorization: `Basic ${btoa(`${writeKey}:`)}`, 'content-type': 'application/json' };
+  const { token } = await (await fetch(`${gateway}/v1/notice?language=de`, { headers })).json();
   const answer = await fetch(`${gateway}/v1/consents`, {
     method: 'POST',
     credentials: 'include',
-    headers: { authorization: `Basic ${btoa(`${writeKey}:`)}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ anonymousId, method: 'banner', language: 'de', decisions }),
+    headers,
+    body: JSON.stringify({ anonymousId, method: 'banner', token, decisions }),
   });
   return answer.status;
 };

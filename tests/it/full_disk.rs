@@ -90,7 +90,7 @@ fn on_a_full_disk_nothing_is_acknowledged_and_it_goes_on_when_there_is_room() {
         assert!(seconds > 0);
     }
     let body = br#"{"anonymousId":"somebody-else","method":"banner","decisions":{"analytics":"granted"}}"#;
-    assert_eq!(gateway.post("/v1/consents", &basic("wk_web"), body).status, 503);
+    assert_eq!(gateway.post("/v1/consents", &basic("wk_app"), body).status, 503);
     assert_eq!(gateway.get("/healthz", "").status, 200);
 
     disk.make_room();

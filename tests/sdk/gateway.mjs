@@ -73,10 +73,12 @@ export class Gateway {
 
   /** Records what somebody decided, as a website does. */
   async decide(body, key = 'wk_web') {
+    const headers = { authorization: `Basic ${btoa(`${key}:`)}`, 'content-type': 'application/json' };
+    const { token } = await (await fetch(`${this.url}/v1/notice?language=de`, { headers })).json();
     const answer = await fetch(`${this.url}/v1/consents`, {
       method: 'POST',
-      headers: { authorization: `Basic ${btoa(`${key}:`)}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ method: 'banner', language: 'de', ...body }),
+      headers,
+      body: JSON.stringify({ method: 'banner', token, ...body }),
     });
     const text = await answer.text();
     assert.equal(answer.status, 201, text);

@@ -113,6 +113,11 @@ impl Page<'_> {
         }
     }
 
+    /// A page's origin without what comes before the host.
+    fn bare<'a>(&self, origin: &'a str) -> &'a str {
+        origin.split_once("://").map_or(origin, |(_, host)| host)
+    }
+
     fn until(&self, purpose: &str) -> String {
         self.receipt.statement.expires.get(purpose).map(|time| self.when(time)).unwrap_or_default()
     }

@@ -88,6 +88,7 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
         takes_requests: true,
         trusted_consent_events: false,
         notice: None,
+        token_required: false,
         rate_per_s: 1000,
         callback_origins: Vec::new(),
         heeds_suppression: false,

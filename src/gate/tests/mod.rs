@@ -118,6 +118,7 @@ fn policy() -> Policy {
             takes_requests: true,
             trusted_consent_events: true,
             notice: None,
+            token_required: false,
             rate_per_s: 10,
             callback_origins: Vec::new(),
             heeds_suppression: false,

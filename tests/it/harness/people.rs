@@ -10,6 +10,13 @@ pub(crate) fn basic(write_key: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{write_key}:")))
 }
 
+/// A token of the source's notice, as a page fetches it.
+pub(crate) fn token(gateway: &Gateway, write_key: &str) -> String {
+    let answer = gateway.get("/v1/notice", &basic(write_key));
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()["token"].as_str().unwrap().to_owned()
+}
+
 /// Somebody who visits, buys and decides.
 pub(crate) struct Person {
     pub(crate) device: String,
@@ -43,6 +50,9 @@ impl Person {
     pub(crate) fn decides_as(&self, gateway: &Gateway, key: &str, who: &Value, decisions: &[(&str, &str)]) -> Answer {
         let mut body = who.clone();
         body["decisions"] = decisions.iter().map(|(p, d)| ((*p).to_owned(), json!(d))).collect::<serde_json::Map<_, _>>().into();
+        if key == "wk_web" {
+            body["token"] = token(gateway, key).into();
+        }
         let answer = gateway.post("/v1/consents", &basic(key), body.to_string().as_bytes());
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer

@@ -44,7 +44,7 @@ fn figure(gateway: &Gateway, name: &str) -> u64 {
 fn decides(address: std::net::SocketAddr, person: &Person) -> bool {
     use std::io::{Read as _, Write as _};
     let body = everything(person).to_string();
-    let (authorization, length) = (basic("wk_web"), body.len());
+    let (authorization, length) = (basic("wk_app"), body.len());
     let head = "POST /v1/consents HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
     let Ok(mut stream) = std::net::TcpStream::connect(address) else { return false };
     let request = format!("{head}Authorization: {authorization}\r\nContent-Length: {length}\r\n\r\n{body}");

@@ -169,7 +169,7 @@ fn decide(address: std::net::SocketAddr, person: &Person, n: usize) -> Option<u1
     let mut stream = std::net::TcpStream::connect(address).ok()?;
     let head = format!(
         "POST /v1/consents HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {}\r\nContent-Length: {}\r\n\r\n",
-        basic("wk_web"),
+        basic("wk_app"),
         body.len()
     );
     stream.write_all(head.as_bytes()).ok()?;
@@ -345,4 +345,33 @@ fn decoded(signed: &str) -> Value {
     use base64::Engine as _;
     let body = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(signed.split('.').nth(1).unwrap()).unwrap();
     serde_json::from_slice(&body).unwrap()
+}
+
+/// What was shown, in which layout, and to which page it was handed out when: the same in the answer, in the receipt and on its page.
+#[test]
+fn what_was_shown_is_part_of_what_is_proven() {
+    let mut gateway = Gateway::start();
+    let person = Person::new("erika");
+    let key = basic("wk_web");
+    let page = [("Authorization", key.as_str()), ("Origin", "http://localhost:3000"), ("Content-Type", "application/json")];
+    let shown = gateway.request("GET", "/v1/notice?language=en", &page, b"");
+    assert_eq!(shown.header("access-control-allow-origin"), Some("http://localhost:3000"));
+    assert_eq!(shown.header("cache-control"), Some("no-store"));
+    let shown = shown.json();
+    let body = json!({"anonymousId": person.device, "method": "banner", "token": shown["token"], "noticeHash": shown["hash"],
+        "layout": 1, "preselected": [], "decisions": {"analytics": "granted"}})
+    .to_string();
+    let decide = |gateway: &Gateway| gateway.request("POST", "/v1/consents", &page, body.as_bytes());
+    let answer = decide(&gateway);
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let bound = answer.json()["notice"].clone();
+    assert_eq!((&bound["hash"], &bound["language"], &bound["layout"]), (&shown["hash"], &json!("en"), &json!(1)));
+    assert_eq!((&bound["preselected"], &bound["handed"]["origin"]), (&json!([]), &json!("http://localhost:3000")));
+    let handle = answer.json()["receipt"].as_str().unwrap().to_owned();
+    assert_eq!(decoded(&receipt(&gateway, &handle, "").text)["statement"]["notice"], bound);
+    let page = receipt(&gateway, &handle, "?format=html&language=en").text;
+    assert!(page.contains("version 1, nothing was preselected") && page.contains("to the page localhost:3000"), "{page}");
+    // It was spent in the commit that made the decision durable.
+    gateway.crash();
+    assert_eq!(decide(&gateway).code(), "token_used");
 }

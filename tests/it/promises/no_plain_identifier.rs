@@ -6,7 +6,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use crate::harness::people::{Person, arrived, basic, id, send};
+use crate::harness::people::{Person, arrived, basic, id, send, token};
 use crate::harness::{CANARY, Gateway};
 
 fn percent(text: &str) -> String {
@@ -181,7 +181,8 @@ fn neither_files_nor_logs_nor_errors_hold_an_identifier() {
         json!({"anonymousId": erika.device, "decisions": {"analytics": erika.email}, "method": erika.email}),
         json!({"identifiers": {erika.email.clone(): erika.email}, "decisions": {"analytics": "granted"}, "method": "spoken"}),
     ];
-    for body in &bad {
+    for mut body in bad {
+        body["token"] = token(&gateway, "wk_web").into();
         let answer = gateway.post("/v1/consents", &basic("wk_web"), body.to_string().as_bytes());
         assert!((400..500).contains(&answer.status), "{}", answer.text);
     }

@@ -1,0 +1,235 @@
+//! `GET /v1/notice`: everything that a page needs to ask, with a token; and what `POST /v1/consents` says about what was shown.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::super::{Handout, Refusal, Shown, asks};
+use super::{RecordConsent, Stand, asked, identifier, is_secret, kind_named, problem, stand};
+use crate::app::App;
+use crate::auth;
+use crate::clock::{Millis, rfc3339};
+use crate::error::{Code, Problem, ProblemBody};
+use crate::policy::{Button, LegalBasis, Notice, Policy, Purposes};
+
+/// A notice, ready to be drawn.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NoticeAnswer {
+    /// Its ID.
+    notice: String,
+    /// Counts up with every change.
+    version: u32,
+    /// The language of the texts.
+    language: String,
+    /// SHA-256 over the canonical form of everything that is shown, in hex.
+    hash: String,
+    /// The heading.
+    title: String,
+    /// The text.
+    text: String,
+    /// The purposes, in the order in which they are shown.
+    purposes: Vec<PurposeShown>,
+    /// How it is drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layout: Option<LayoutShown>,
+    /// Who answers for the processing.
+    controller: ControllerShown,
+    /// Where it says all about the processing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    privacy_url: Option<String>,
+    /// The languages that there are.
+    languages: Vec<String>,
+    /// What stands for the device, if one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decisions: Option<BTreeMap<String, Stand>>,
+    /// Whether this visitor must be asked. Who refused is asked again no sooner than who agreed.
+    ask: bool,
+    /// For one decision about this notice, from this page.
+    token: String,
+    /// When the token ends. Then the notice is fetched again.
+    token_expires_at: String,
+    /// The policy in force.
+    policy_version: String,
+}
+
+/// A purpose as it is shown.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PurposeShown {
+    id: String,
+    title: String,
+    text: String,
+    /// `consent`, `contract`, `legal_obligation` or `legitimate_interest`.
+    #[schema(value_type = String)]
+    legal_basis: LegalBasis,
+    /// Whether people are only told about it. Then it is no part of the decision.
+    required: bool,
+}
+
+/// How a notice is drawn.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct LayoutShown {
+    /// Counts up with every change.
+    version: u32,
+    /// The buttons of the first layer, in their order.
+    buttons: Vec<Button>,
+    /// What is preselected: nothing, ever.
+    preselected: [String; 0],
+}
+
+/// Who answers for the processing.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct ControllerShown {
+    name: String,
+    address: String,
+    /// How to reach the data-protection officer.
+    contact: String,
+}
+
+/// A notice with everything that is needed to show it, and a token for one decision. The token belongs to the page that fetches it.
+#[utoipa::path(get, path = "/v1/notice", tag = "consent",
+    params(("notice" = Option<String>, Query, description = "Its ID; without it the source's."),
+        ("language" = Option<String>, Query, description = "Without it the policy's."),
+        ("anonymousId" = Option<String>, Query, description = "The device; then `decisions` says what stands, and `ask` whether it must be asked.")),
+    responses((status = 200, description = "The notice.", body = NoticeAnswer),
+        (status = 401, description = "No or an unknown key.", body = ProblemBody<'static>),
+        (status = 403, description = "The page's origin may not ask for this source.", body = ProblemBody<'static>),
+        (status = 422, description = "There is no such notice, or not in this language.", body = ProblemBody<'static>)),
+    security(("write_key" = [])))]
+pub async fn show(
+    req: HttpRequest,
+    app: web::Data<App>,
+    query: web::Query<BTreeMap<String, String>>,
+) -> Result<HttpResponse, Problem> {
+    let policy = app.policy.current();
+    let index = auth::write_key(&req, None, &policy)?;
+    auth::throttle_source(&req, &app, &policy, index)?;
+    let source = policy.sources.get(index).ok_or_else(|| Problem::new(Code::WriteKeyUnknown))?;
+    let unknown = |field: &str| Problem::field(Code::UnknownNotice, field);
+    let id = query.get("notice").or(source.notice.as_ref()).ok_or_else(|| unknown("notice"))?;
+    let notice = policy.notice(id).ok_or_else(|| unknown("notice"))?;
+    let language = query.get("language").unwrap_or(&policy.controller.language);
+    let text = notice.languages.get(language).ok_or_else(|| unknown("language"))?;
+    let now = app.clock.now();
+    let stands = query.get("anonymousId").map(|device| stands(&app, &policy, device, now)).transpose()?;
+    let layout = notice.layout.as_ref().map(|layout| layout.version);
+    let origin = auth::page(&req);
+    let handout = Handout { source: &source.id, origin, notice: &notice.id, language, hash: &text.hash, layout };
+    let ticket = app.consents.hand_out(&handout, now).map_err(problem)?;
+    let controller = &policy.controller;
+    let answer = NoticeAnswer {
+        notice: notice.id.clone(),
+        version: notice.version,
+        language: language.clone(),
+        hash: text.hash.clone(),
+        title: text.title.clone(),
+        text: text.body.clone(),
+        purposes: purposes(&policy, notice, language),
+        layout: notice.layout.as_ref().map(|known| LayoutShown {
+            version: known.version,
+            buttons: known.buttons.clone(),
+            preselected: [],
+        }),
+        controller: ControllerShown {
+            name: controller.name.clone(),
+            address: controller.address.clone(),
+            contact: controller.contact.clone(),
+        },
+        privacy_url: controller.privacy_url.clone(),
+        languages: notice.languages.keys().cloned().collect(),
+        ask: stands.as_ref().is_none_or(|(_, ask)| !notice.purposes.and(*ask).is_empty()),
+        decisions: stands.map(|(decisions, _)| decisions),
+        token: ticket.text,
+        token_expires_at: rfc3339(ticket.expires_at),
+        policy_version: policy.version.clone(),
+    };
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
+}
+
+fn purposes(policy: &Policy, notice: &Notice, language: &str) -> Vec<PurposeShown> {
+    let text = |texts: &BTreeMap<String, String>| texts.get(language).cloned().unwrap_or_default();
+    let shown = notice.shown.iter().filter_map(|index| Some((*index, policy.purposes.get(*index)?)));
+    shown
+        .map(|(index, purpose)| PurposeShown {
+            id: purpose.id.clone(),
+            title: text(&purpose.title),
+            text: text(&purpose.text),
+            legal_basis: purpose.basis,
+            required: !notice.purposes.has(index),
+        })
+        .collect()
+}
+
+/// What stands for a device, and for which purposes it would have to be asked.
+fn stands(app: &App, policy: &Policy, device: &str, now: Millis) -> Result<(BTreeMap<String, Stand>, Purposes), Problem> {
+    let kind = kind_named(policy, "anonymousId").ok_or_else(|| Problem::field(Code::InvalidField, "anonymousId"))?;
+    let device = identifier(app, policy, kind, device, "anonymousId")?;
+    let stands = app.consents.stands(&[device]).map_err(problem)?;
+    let ask = policy.purposes.iter().enumerate().filter(|(_, purpose)| asks(purpose, stands.get(&purpose.id).copied(), now));
+    let ask = ask.fold(Purposes::NONE, |all, (index, _)| all.or(Purposes::one(index)));
+    let decisions = asked(policy).map(|purpose| (purpose.id.clone(), stand(stands.get(&purpose.id).copied(), now))).collect();
+    Ok((decisions, ask))
+}
+
+/// What a decision says about what was shown. A token says it better than the page: it fills in what the page leaves out, and what the
+/// page says must be the same.
+pub(super) fn shown(
+    req: &HttpRequest,
+    app: &App,
+    (policy, source): (&Policy, usize),
+    body: &mut RecordConsent,
+) -> Result<Shown, Problem> {
+    if body.preselected.as_ref().is_some_and(|list| !list.is_empty()) {
+        let words = "nothing may be preselected: consent is an act of the person";
+        return Err(Problem::field(Code::InvalidField, "preselected").detail(words));
+    }
+    let mut shown = Shown {
+        hash: body.notice_hash.take(),
+        layout: body.layout,
+        nothing_preselected: body.preselected.is_some(),
+        token: None,
+    };
+    let source = policy.sources.get(source).ok_or_else(|| Problem::new(Code::NotAllowed))?;
+    let Some(text) = body.token.take() else {
+        let needed = source.token_required && !is_secret(req);
+        return if needed { Err(refused(Refusal::Missing)) } else { Ok(shown) };
+    };
+    let token = app.consents.read_token(&text, app.clock.now()).map_err(refused)?;
+    let foreign = |field: &str| Problem::field(Code::TokenForeign, field);
+    if token.source != source.id {
+        return Err(foreign("token").detail("the token was made for another source"));
+    }
+    if token.origin.as_deref() != auth::page(req) {
+        return Err(foreign("token").detail("the token was made for another page's origin"));
+    }
+    let said = [
+        ("notice", body.notice.replace(token.notice.clone()), &token.notice),
+        ("language", body.language.replace(token.language.clone()), &token.language),
+        ("noticeHash", shown.hash.replace(token.hash.clone()), &token.hash),
+    ];
+    if let Some((field, ..)) = said.iter().find(|(_, page, token)| page.as_ref().is_some_and(|page| page != *token)) {
+        return Err(foreign(field));
+    }
+    if shown.layout.is_some() && shown.layout != token.layout {
+        return Err(foreign("layout"));
+    }
+    shown.layout = token.layout;
+    // The layout that was handed out says so.
+    shown.nothing_preselected |= token.layout.is_some();
+    shown.token = Some(token);
+    Ok(shown)
+}
+
+/// Why a token is refused.
+pub(super) fn refused(refusal: Refusal) -> Problem {
+    let code = match refusal {
+        Refusal::Missing => Code::TokenMissing,
+        Refusal::Invalid => Code::TokenInvalid,
+        Refusal::Expired => Code::TokenExpired,
+        Refusal::Used => Code::TokenUsed,
+    };
+    Problem::field(code, "token")
+}
