@@ -31,6 +31,7 @@ mod place;
 mod seal;
 mod sign;
 mod suppression;
+mod token;
 mod tombs;
 mod tree;
 mod turn;
@@ -51,7 +52,7 @@ pub use index::{Blinds, Epoch};
 pub use log::LogKey;
 pub use master::{Digits, Master, rotate};
 pub use seal::{DataKey, OVERHEAD, Sealed};
-pub use sign::{Doubt, Signer, rotate_signing, verify};
+pub use sign::{Doubt, Pin, Signer, rotate_signing, verify, verify_pinned};
 pub use suppression::Suppression;
 
 use crate::clock::{Chance, Millis, NoChance};

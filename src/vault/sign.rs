@@ -8,6 +8,7 @@ use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error as JwtError, ErrorKind};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use ring::digest::{SHA256, digest};
+use ring::hmac;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -129,11 +130,37 @@ pub fn verify<T: DeserializeOwned>(statement: &str, kind: &str, jwks: &Value) ->
     let key =
         keys.filter(|key| key.get("crv").and_then(Value::as_str) == Some("Ed25519")).find(named).ok_or(Doubt::UnknownKey)?;
     let x = key.get("x").and_then(Value::as_str).and_then(|x| URL_SAFE_NO_PAD.decode(x).ok()).ok_or(Doubt::UnknownKey)?;
-    let mut validation = Validation::new(Algorithm::EdDSA);
+    read(statement, &DecodingKey::from_ed_der(&x), Algorithm::EdDSA)
+}
+
+/// The one algorithm and the one key by which somebody's statements are checked. What a statement itself says about either is not asked.
+#[derive(Clone)]
+pub enum Pin {
+    /// `EdDSA` with a public key: 32 bytes.
+    EdDsa(Vec<u8>),
+    /// `HS256` with a secret that both sides have.
+    Hs256(Vec<u8>),
+}
+
+/// Checks what somebody else has signed, and returns what it says. Times, audience and the like are the caller's to check.
+///
+/// # Errors
+/// Why it does not hold.
+pub fn verify_pinned<T: DeserializeOwned>(statement: &str, pin: &Pin) -> Result<T, Doubt> {
+    install();
+    let (algorithm, key) = match pin {
+        Pin::EdDsa(public) => (Algorithm::EdDSA, DecodingKey::from_ed_der(public)),
+        Pin::Hs256(secret) => (Algorithm::HS256, DecodingKey::from_secret(secret)),
+    };
+    read(statement, &key, algorithm)
+}
+
+fn read<T: DeserializeOwned>(statement: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<T, Doubt> {
+    let mut validation = Validation::new(algorithm);
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_aud = false;
-    let data = jsonwebtoken::decode::<T>(statement, &DecodingKey::from_ed_der(&x), &validation);
+    let data = jsonwebtoken::decode::<T>(statement, key, &validation);
     let doubt =
         |error: JwtError| if matches!(error.kind(), ErrorKind::InvalidSignature) { Doubt::Signature } else { Doubt::Form };
     data.map(|data| data.claims).map_err(doubt)
@@ -146,7 +173,7 @@ fn thumbprint(public: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes()))
 }
 
-/// `jsonwebtoken` does the format and `ring` the algorithm; one algorithm and no other is there to be chosen.
+/// `jsonwebtoken` does the format and `ring` the algorithms: `EdDSA` for what we sign, and `HS256` besides for what is checked by a pin.
 fn install() {
     static RING: CryptoProvider = CryptoProvider {
         signer_factory: |algorithm, key| {
@@ -154,8 +181,12 @@ fn install() {
             Ok(Box::new(Ed25519Signer(pair(key.as_bytes())?)))
         },
         verifier_factory: |algorithm, key| {
+            let bytes = key.try_get_as_bytes()?;
+            if *algorithm == Algorithm::HS256 {
+                return Ok(Box::new(HmacVerifier(hmac::Key::new(hmac::HMAC_SHA256, bytes))));
+            }
             only_ed25519(*algorithm)?;
-            Ok(Box::new(Ed25519Verifier(key.try_get_as_bytes()?.to_vec())))
+            Ok(Box::new(Ed25519Verifier(bytes.to_vec())))
         },
         key_utils: KeyUtils::new_unimplemented(),
     };
@@ -200,6 +231,20 @@ impl JwtVerifier for Ed25519Verifier {
     }
 }
 
+struct HmacVerifier(hmac::Key);
+
+impl signature::Verifier<Vec<u8>> for HmacVerifier {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        hmac::verify(&self.0, message, signature).map_err(|ring::error::Unspecified| signature::Error::new())
+    }
+}
+
+impl JwtVerifier for HmacVerifier {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +275,39 @@ mod tests {
         );
         let none = URL_SAFE_NO_PAD.encode(br#"{"alg":"none","typ":"erasure+jwt"}"#);
         assert!(verify::<Value>(&format!("{none}.{}.", parts[1]), "erasure+jwt", &ours.jwks()).is_err());
+    }
+
+    /// What a statement says about its own algorithm and key does not count: only the pin does.
+    #[test]
+    fn a_pinned_key_is_good_for_its_own_algorithm_alone() {
+        let ours = signer(1);
+        let said = json!({"sub": "erika"});
+        let signed = ours.sign("JWT", &said).unwrap();
+        let public = ours.public.clone();
+        assert_eq!(verify_pinned::<Value>(&signed, &Pin::EdDsa(public.clone())), Ok(said.clone()));
+        assert_eq!(verify_pinned::<Value>(&signed, &Pin::EdDsa(signer(2).public)), Err(Doubt::Signature));
+        let by_hand = |alg: &str, secret: Option<&[u8]>| {
+            let head = URL_SAFE_NO_PAD.encode(json!({"alg": alg, "typ": "JWT"}).to_string());
+            let message = format!("{head}.{}", URL_SAFE_NO_PAD.encode(said.to_string()));
+            let tag = secret.map(|secret| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message.as_bytes()));
+            format!("{message}.{}", tag.map_or_else(String::new, |tag| URL_SAFE_NO_PAD.encode(tag)))
+        };
+        let shared = by_hand("HS256", Some(b"a secret of both sides"));
+        assert_eq!(verify_pinned::<Value>(&shared, &Pin::Hs256(b"a secret of both sides".to_vec())), Ok(said.clone()));
+        assert_eq!(verify_pinned::<Value>(&shared, &Pin::Hs256(b"another".to_vec())), Err(Doubt::Signature));
+        // The public key as a secret, no algorithm at all, others' algorithms.
+        for forged in [
+            by_hand("HS256", Some(&public)),
+            by_hand("EdDSA", Some(&public)),
+            by_hand("none", None),
+            by_hand("None", None),
+            by_hand("HS512", Some(b"a secret of both sides")),
+            by_hand("RS256", Some(&public)),
+        ] {
+            assert!(verify_pinned::<Value>(&forged, &Pin::EdDsa(public.clone())).is_err(), "{forged}");
+            assert!(verify_pinned::<Value>(&forged, &Pin::Hs256(b"a secret of both sides".to_vec())).is_err(), "{forged}");
+        }
+        assert!(verify_pinned::<Value>(&signed, &Pin::Hs256(public)).is_err());
     }
 
     #[test]

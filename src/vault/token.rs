@@ -1,0 +1,21 @@
+//! What seals something for whoever brings a token: random bits that are given out once and stored nowhere.
+
+use ring::hmac;
+
+use super::keys::Secret;
+use super::{DataKey, Error, Vault};
+
+impl Vault {
+    /// The key of a token. It takes the token *and* the gateway's keys: what is sealed under it is noise for whoever has everything that
+    /// is stored, and as good as shredded when the token is forgotten.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], which does not happen.
+    pub fn token_key(&self, token: &[u8; 32]) -> Result<DataKey, Error> {
+        let mut mac = hmac::Context::with_key(&self.mac);
+        mac.update(b"token\0");
+        mac.update(token);
+        let bound: [u8; 32] = mac.sign().as_ref().try_into().map_err(|_other_length| Error::Unreadable)?;
+        Ok(DataKey::new(Secret::new(bound).derive("pforte/v1/token")?))
+    }
+}
