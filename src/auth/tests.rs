@@ -21,6 +21,7 @@ fn source(origins: &[&str]) -> Source {
         rate_per_s: 0,
         callback_origins: Vec::new(),
         heeds_suppression: false,
+        sign_in: None,
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
             token_required: s.token.map_or(s.kind == SourceKind::Website, |token| token == RawToken::Required),
             rate_per_s: *s.rate_per_s.as_ref(),
             callback_origins: s.callback_origins.iter().map(|o| o.as_ref().clone()).collect(),
+            sign_in: super::sign_in::compile(s),
             heeds_suppression: s.heeds_suppression.as_ref().map_or(s.kind == SourceKind::Import, |heeds| *heeds.as_ref()),
         })
         .collect();

@@ -252,6 +252,7 @@ fn sources(raw: &Raw, findings: &mut Findings) {
         if let Some(notice) = &source.notice {
             known(from, notice, "notice", &notices, findings);
         }
+        super::sign_in::lint(from, source, findings);
         let heeds = source.heeds_suppression.as_ref().map_or(source.kind == SourceKind::Import, |heeds| *heeds.as_ref());
         if heeds && source.records_decisions {
             let words = (

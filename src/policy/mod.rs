@@ -14,6 +14,7 @@ mod lint;
 mod load;
 pub mod model;
 mod raw;
+mod sign_in;
 mod signals;
 #[cfg(test)]
 mod tests;
@@ -28,4 +29,5 @@ pub use model::{
     LegalBasis, Notice, NoticeText, PURPOSES_MAX, PartnerProfile, Policy, Purpose, Purposes, REQUEST_KINDS, Route, Source,
     SourceKind, Texts,
 };
+pub use sign_in::SignIn;
 pub use signals::{Conflict, Gpc, Signals};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::duty::Duty;
 use super::erasure::Erasure;
+use super::sign_in::SignIn;
 use super::signals::Signals;
 
 /// A set of purposes, one bit each. Bit `i` is `Policy::purposes[i]`. It holds only inside one policy version: what is stored
@@ -227,6 +228,8 @@ pub struct Source {
     pub callback_origins: Vec<String>,
     /// Whether it takes data over, and so must not bring back who asked not to be.
     pub heeds_suppression: bool,
+    /// How it says to the portal who is signed in there, if it may.
+    pub sign_in: Option<SignIn>,
 }
 
 /// What a destination is technically.

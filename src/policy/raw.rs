@@ -5,6 +5,7 @@ use toml::Spanned;
 
 use super::erasure::RawErasure;
 use super::model::{Button, ConsentForm, Controller, IdentifierKind, LegalBasis, PartnerProfile, SourceKind, Texts};
+use super::sign_in::RawSignIn;
 use super::signals::SignalsFile;
 
 /// `controller.toml`
@@ -116,6 +117,8 @@ pub(super) struct RawSource {
     #[serde(default)]
     pub(super) callback_origins: Vec<Spanned<String>>,
     pub(super) heeds_suppression: Option<Spanned<bool>>,
+    /// How it says who is signed in there.
+    pub(super) sign_in: Option<RawSignIn>,
 }
 
 /// Whether a decision needs the token of the notice that was shown.

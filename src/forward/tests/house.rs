@@ -92,6 +92,7 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
         rate_per_s: 1000,
         callback_origins: Vec::new(),
         heeds_suppression: false,
+        sign_in: None,
     };
     let routes = destinations.iter().enumerate().map(|(destination, d)| Route {
         id: d.id.clone(),

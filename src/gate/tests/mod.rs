@@ -122,6 +122,7 @@ fn policy() -> Policy {
             rate_per_s: 10,
             callback_origins: Vec::new(),
             heeds_suppression: false,
+            sign_in: None,
         }],
         destinations: vec![destination("profile", Purposes::one(ANALYTICS))],
         routes: vec![route("all", 0)],
