@@ -282,6 +282,7 @@ impl Rights {
         let at = self.deps.clock.now();
         let to = self.addressee(&request);
         request.available_until = Some(at + AVAILABLE_DAYS * DAY_MS);
+        request.asked_by = self.names_in(&request);
         request.identifiers.clear();
         request.state = State::Done;
         request.note(at, "gateway", "available", None);

@@ -33,6 +33,7 @@ mod register;
 mod request;
 mod restrict;
 mod segment;
+mod signed_in;
 mod step;
 mod tell;
 #[cfg(test)]
@@ -51,12 +52,12 @@ pub use keep::Kept;
 pub use link::{DeadEnd, Purpose};
 use mails::Word;
 pub use opendsr::{Order, Origin};
-use person::Flood;
-pub use person::{Ask, Visit};
+pub use person::{Ask, Flood, Limits, Room, Visit};
 pub use rectify::Wrong;
 pub use register::{Cursor, Filter, Page};
 use request::REQUESTS;
 pub use request::{Act, Fate, Ground, Kind, Recipient, Request, RequestId, State};
+pub use signed_in::Proven;
 
 pub use step::Step;
 
@@ -244,6 +245,7 @@ pub struct Submission {
 }
 
 /// What this room needs.
+#[derive(Clone)]
 pub struct Deps {
     /// What is stored.
     pub store: Store,

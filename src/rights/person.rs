@@ -18,7 +18,7 @@ use crate::policy::IdentifierKind;
 use crate::store::Batch;
 
 /// Who acts, in the notes, when it is the person.
-const PERSON: &str = "person";
+pub(super) const PERSON: &str = "person";
 /// How many mails one address gets in a day because somebody asked in its name.
 const MAILS_PER_DAY: u32 = 3;
 /// How many such mails all addresses get in an hour: the gateway must not be of use to somebody who writes to strangers.
@@ -59,20 +59,34 @@ pub struct Visit {
 }
 
 /// How many mails were sent because somebody asked. Forgotten at a restart.
-#[derive(Default)]
-pub(super) struct Flood(Mutex<Counts>);
+pub struct Flood {
+    limits: Limits,
+    counts: Mutex<Counts>,
+}
+
+/// How many mails are sent because somebody asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many one address gets.
+    pub per_address: u32,
+    /// In which time, in milliseconds.
+    pub window_ms: Millis,
+    /// How many all addresses get in an hour.
+    pub per_hour: u32,
+}
 
 #[derive(Default)]
 struct Counts {
     /// The hour that is counted: when it began, and how many there were.
     hour: (Millis, u32),
-    /// Per keyed digest of an address: when its day began, and how many there were. Invariant: no more than a day's worth of mails.
+    /// Per keyed digest of an address: when its window began, and how many there were. Invariant: no more than a window's worth of mails.
     addresses: HashMap<[u8; 16], (Millis, u32)>,
 }
 
 /// Whether one more may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
+pub enum Room {
+    /// It may.
     Yes,
     /// This address has got enough.
     Enough,
@@ -80,22 +94,36 @@ enum Room {
     Full,
 }
 
+impl Default for Flood {
+    fn default() -> Self {
+        Self::new(Limits { per_address: MAILS_PER_DAY, window_ms: DAY_MS, per_hour: MAILS_PER_HOUR })
+    }
+}
+
 impl Flood {
-    fn room(&self, address: [u8; 16], at: Millis) -> Room {
-        let counts = &mut *self.0.lock();
+    /// Nothing was sent yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, counts: Mutex::default() }
+    }
+
+    /// Whether one more may be sent to an address, by its keyed digest; then it counts.
+    pub fn room(&self, address: [u8; 16], at: Millis) -> Room {
+        let Limits { per_address, window_ms, per_hour } = self.limits;
+        let counts = &mut *self.counts.lock();
         if at - counts.hour.0 >= HOUR_MS {
             counts.hour = (at, 0);
-            counts.addresses.retain(|_, (since, _)| at - *since < DAY_MS);
+            counts.addresses.retain(|_, (since, _)| at - *since < window_ms);
         }
         // Asked first, so that the answer is the same for every address.
-        if counts.hour.1 >= MAILS_PER_HOUR {
+        if counts.hour.1 >= per_hour {
             return Room::Full;
         }
         let (since, sent) = counts.addresses.entry(address).or_insert((at, 0));
-        if at - *since >= DAY_MS {
+        if at - *since >= window_ms {
             (*since, *sent) = (at, 0);
         }
-        if *sent >= MAILS_PER_DAY {
+        if *sent >= per_address {
             return Room::Enough;
         }
         *sent += 1;
@@ -207,20 +235,8 @@ impl Rights {
     /// # Errors
     /// [`Error::Link`], and [`Error::NoPackage`] if there is none, or its time is over.
     pub async fn fetch(&self, token: &str) -> Result<RequestId, Error> {
-        let at = self.deps.clock.now();
-        let (id, ..) = self.follow(token, Some(Purpose::Status), at)?;
-        let _turn = self.turn.lock().await;
-        let mut request = self.get(id)?;
-        if request.available_until.is_none_or(|until| until < at) {
-            return Err(Error::NoPackage);
-        }
-        if request.downloads == 0 {
-            request.note(at, PERSON, "package_fetched", None);
-        }
-        request.downloads = request.downloads.saturating_add(1);
-        let entry = about(id, at, PERSON, "package_fetched", None);
-        self.commit_noted(self.saved(id, &request)?, &entry).await?;
-        Ok(id)
+        let (id, ..) = self.follow(token, Some(Purpose::Status), self.deps.clock.now())?;
+        self.count_download(id).await.map(|()| id)
     }
 
     /// Whether a request has waited for its confirmation for too long.
@@ -268,6 +284,6 @@ mod tests {
         assert_eq!(flood.room(address(9_999), HOUR_MS - 1), Room::Full);
         assert_eq!(flood.room(address(0), HOUR_MS - 1), Room::Full, "the same for whoever has got one already");
         assert_eq!(flood.room(address(9_999), HOUR_MS), Room::Yes);
-        assert!(flood.0.lock().addresses.len() <= 1_001);
+        assert!(flood.counts.lock().addresses.len() <= 1_001);
     }
 }

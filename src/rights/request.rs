@@ -362,6 +362,9 @@ pub struct Request {
     /// How often the person fetched the package.
     #[serde(default)]
     pub downloads: u32,
+    /// The lasting names of the identifiers of who asked, in hex, while what was asked for can be fetched.
+    #[serde(default)]
+    pub asked_by: Vec<String>,
 }
 
 impl Request {
@@ -401,6 +404,7 @@ impl Request {
             words: None,
             confirm: None,
             downloads: 0,
+            asked_by: Vec::new(),
         }
     }
 
@@ -454,6 +458,7 @@ impl Request {
         self.identifiers.clear();
         self.words = None;
         self.subjects.clear();
+        self.asked_by.clear();
         self.corrections.clear();
         self.traits.clear();
         self.kept_refusals.clear();
