@@ -19,9 +19,11 @@ use crate::limit::Limiter;
 use crate::mail::{self, Mails};
 use crate::officers::Officers;
 use crate::policy::{self, Handle};
+use crate::portal::Portal;
 use crate::profile::Profiles;
 use crate::retention::{self, Retention};
 use crate::rights::{self, Rights};
+use crate::session::Sessions;
 use crate::store::{self, Store};
 use crate::telemetry::{Figures, Metrics};
 use crate::vault::{self, Vault};
@@ -70,6 +72,10 @@ pub struct App {
     pub retention: Retention,
     /// Copies of everything.
     pub backups: Backups,
+    /// Who is signed in on pages.
+    pub sessions: Arc<Sessions>,
+    /// Where people see and change what is done with their data.
+    pub portal: Portal,
     /// Secret keys.
     pub secrets: Keys,
     /// The token of this run, for commands on this machine.
@@ -113,7 +119,7 @@ impl App {
         });
         let mails = Arc::new(Self::mails(&config, &store, &vault, &clock)?);
         let audit = Arc::new(Audit::new(store.clone(), Arc::clone(&vault)));
-        let rights = Arc::new(Rights::new(rights::Deps {
+        let rooms = rights::Deps {
             store: store.clone(),
             vault: Arc::clone(&vault),
             audit: Arc::clone(&audit),
@@ -127,22 +133,19 @@ impl App {
             chance: chance.clone(),
             egress: egress.clone(),
             public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
-        }));
+        };
+        let rights = Arc::new(Rights::new(rooms.clone()));
         rights.check_certificate()?;
         rights.bury_again()?;
-        let retention = Retention::open(retention::Deps {
-            store: store.clone(),
-            vault: Arc::clone(&vault),
-            directory: Arc::clone(&directory),
-            consents: Arc::clone(&consents),
-            profiles: Arc::clone(&profiles),
-            rights: Arc::clone(&rights),
-            policy: policy.clone(),
-        })?;
+        let retention = retention(&rooms, &rights)?;
+        let sessions = Arc::new(Sessions::open(&store, &vault, &clock, &chance)?);
+        let portal = Portal::new(rooms, Arc::clone(&rights), Arc::clone(&sessions));
         Ok(Arc::new(Self {
             witnesses: Arc::new(witnesses(&config, &store, &ledger, &egress)?),
             backups: backups(&config, &store, &vault, &chance),
             officers: Officers::open((&store, &vault, &audit), &config.data, &chance)?,
+            portal,
+            sessions,
             secrets: Keys::open(&config.data, &chance)?,
             operator: auth::Operator::fresh(&chance)?,
             limiter: Limiter::new(),
@@ -288,4 +291,16 @@ fn own_store(config: &Config) -> Result<Store, store::Error> {
 fn backups(config: &Config, store: &Store, vault: &Arc<Vault>, chance: &Chance) -> Backups {
     let source = backup::Source { store: store.clone(), data: config.data.clone(), beside: BESIDE };
     Backups::new(source, Arc::clone(vault), chance.clone())
+}
+
+fn retention(rooms: &rights::Deps, rights: &Arc<Rights>) -> Result<Retention, store::Error> {
+    Retention::open(retention::Deps {
+        store: rooms.store.clone(),
+        vault: Arc::clone(&rooms.vault),
+        directory: Arc::clone(&rooms.directory),
+        consents: Arc::clone(&rooms.consents),
+        profiles: Arc::clone(&rooms.profiles),
+        rights: Arc::clone(rights),
+        policy: rooms.policy.clone(),
+    })
 }

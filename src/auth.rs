@@ -8,6 +8,7 @@
 
 pub mod keys;
 pub mod operator;
+pub mod session;
 #[cfg(test)]
 mod tests;
 

@@ -1,12 +1,12 @@
 //! Pforte: a privacy-focused consent and first-party identity gateway.
 //!
 //! One folder is one room, one room is one concept. From the ground up: [`store`] keeps bytes and knows no word of the
-//! domain; [`vault`] holds keys and everything sealed; [`backup`] copies both; [`ledger`] lets outsiders check what was decided; [`audit`] keeps who did and saw what, [`officers`] who works here; [`policy`] says
+//! domain; [`vault`] holds keys and everything sealed; [`backup`] copies both; [`session`] knows who is signed in on pages; [`ledger`] lets outsiders check what was decided; [`audit`] keeps who did and saw what, [`officers`] who works here; [`policy`] says
 //! what may be done with what; [`events`] is the wire
 //! form; [`identity`] knows who an identifier belongs to; [`consent`] what people decided; [`gate`] decides, purely;
-//! [`mail`] writes to people; [`access`] answers other systems; [`outbox`] holds what may leave; [`profile`] is the embedded profile store; [`intake`] is the way
+//! [`mail`] writes to people; [`portal`] is where they see and change what is done; [`access`] answers other systems; [`outbox`] holds what may leave; [`profile`] is the embedded profile store; [`intake`] is the way
 //! in and [`forward`] the way out. Around them stands the frame: [`app`], [`routes`], [`server`], [`auth`], [`site`], [`stream`],
-//! [`telemetry`], [`cli`].
+//! [`telemetry`], [`cli`]; what pages say is in [`texts`].
 //! A room imports only from rooms below its own. `docs/ARCHITECTURE.md` walks one event and one decision through them.
 
 pub mod access;
@@ -33,15 +33,18 @@ pub mod officers;
 pub mod outbox;
 pub mod password;
 pub mod policy;
+pub mod portal;
 pub mod private;
 pub mod profile;
 pub mod retention;
 pub mod rights;
 pub mod routes;
 pub mod server;
+pub mod session;
 pub mod site;
 pub mod store;
 pub mod stream;
 pub mod telemetry;
+pub mod texts;
 pub mod vault;
 pub mod witness;

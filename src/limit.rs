@@ -42,6 +42,8 @@ pub const WRITE_KEY_CHARS_MAX: usize = 128;
 pub const PAGES_PER_S: u32 = 50;
 /// People who ask, and who follow links in mails: requests per second and address.
 pub const PEOPLE_PER_S: u32 = 20;
+/// Links to sign in that are asked for, and statements that sign somebody in: per second and address.
+pub const SIGN_INS_PER_S: u32 = 5;
 /// Calls with a secret key: requests per second and address.
 pub const SECRET_PER_S: u32 = 500;
 /// Secret keys that were not seen before, right or wrong: tries per second and address. Each costs an argon2.
@@ -69,6 +71,8 @@ pub enum Class {
     Pages,
     /// People who ask, and who follow links in mails.
     People,
+    /// People who want to sign in.
+    SignIn,
     /// Calls with a secret key.
     Secret,
     /// Secret keys that have to be proven first.

@@ -4,7 +4,9 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{ServiceConfig, delete, get, method, post, resource, scope, to};
 
-use crate::{access, backup, consent, error, forward, intake, ledger, mail, profile, retention, rights, site, telemetry, vault};
+use crate::{
+    access, backup, consent, error, forward, intake, ledger, mail, portal, profile, retention, rights, site, telemetry, vault,
+};
 
 /// Adds all endpoints.
 pub fn all(cfg: &mut ServiceConfig) {
@@ -12,6 +14,7 @@ pub fn all(cfg: &mut ServiceConfig) {
     cfg.configure(intake::http::configure)
         .configure(companies)
         .configure(websites)
+        .configure(portal::http::configure)
         .configure(anybody)
         .configure(systems)
         .configure(operators);
@@ -34,6 +37,7 @@ fn anybody(cfg: &mut ServiceConfig) {
         .route("/r/{token}", get().to(rights::http::person::look))
         .route("/r/{token}", post().to(rights::http::person::press))
         .route("/r/{token}/package", get().to(rights::http::person::package))
+        .route("/assets/{name}", get().to(site::frame::asset))
         .route("/openapi.json", get().to(site::openapi_json))
         .route("/healthz", get().to(telemetry::healthz))
         .route("/readyz", get().to(telemetry::readyz))
@@ -120,6 +124,7 @@ fn operators(cfg: &mut ServiceConfig) {
     )
     .route("/mail", get().to(mail::http::list))
     .route("/mail/{name}", get().to(mail::http::show))
+    .route("/v1/sources/{source}/sign-in-secret", get().to(portal::http::sign_in_secret))
     .route("/v1/webhooks/{destination}/secret", get().to(forward::http::webhook_secret))
     .service(
         scope("/v1/keys")

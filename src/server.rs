@@ -144,6 +144,8 @@ async fn tidy(app: Arc<App>) {
         complain("invitations of officers", app.officers.tidy(at));
         complain("requests of people", app.rights.tidy(at).await);
         complain("mails in the folder", app.mails.tidy(at));
+        complain("sessions", app.sessions.tidy(at).await);
+        complain("links to the portal", app.portal.tidy(at).await);
         complain("what is past its retention", app.retention.run(at).await);
     }
 }

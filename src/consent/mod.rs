@@ -33,7 +33,7 @@ use crate::store::{self, Batch, Store, Stream};
 use crate::vault::{self, DataKey, Sealed, Vault};
 pub use leave::Memorable;
 pub use rates::{ByPurpose, Counts, Rates};
-pub use receipt::{Doubt, Handle, RECEIPT, Receipt, Stated};
+pub use receipt::{Doubt, Handle, RECEIPT, Receipt, Stated, Told};
 use record::{DECISIONS, DecisionKey, STANDING, Stand, StandingRecord, SubjectKey, aad};
 pub use record::{Decision, Handed, Method, NoticeShown, Signal, State};
 pub use shown::{Shown, asks};
@@ -514,16 +514,7 @@ impl Consents {
     /// # Errors
     /// When a record cannot be read.
     pub fn history(&self, subject: SubjectId) -> Result<Vec<Decision>, Error> {
-        let key = self.vault.key(subject)?;
-        let (mut all, mut after) = (Vec::new(), None);
-        loop {
-            let page = DECISIONS.scan(&self.store, &subject.0, after.as_ref(), PAGE)?;
-            let Some((last, _)) = page.last() else { return Ok(all) };
-            after = Some(*last);
-            for (place, Sealed(sealed)) in &page {
-                all.push(serde_json::from_slice(&key.open(&aad(b"decision", subject, place.number), sealed)?)?);
-            }
-        }
+        Ok(self.numbered(subject)?.into_iter().map(|(_, decision)| decision).collect())
     }
 
     /// Puts into the batch that everything a subject decided goes.

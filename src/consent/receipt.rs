@@ -3,16 +3,18 @@
 //! A receipt says what was decided (ISO/IEC TS 27560, written in the W3C Data Privacy Vocabulary), and proves that exactly this was
 //! recorded then: the statement and the salt give the entry of the ledger, and the proof leads from there to a signed head.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::record::{DECISIONS, DecisionKey, aad};
-use super::{Consents, Decision, Error, SALT_BYTES, State, Statement};
+use super::{Consents, Decision, Error, PAGE, SALT_BYTES, State, Statement};
 use crate::clock::{Millis, rfc3339};
 use crate::id::SubjectId;
 use crate::ledger::{self, Commitment, Evidence};
 use crate::policy::{LegalBasis, Policy, Purpose};
-use crate::vault::{self, Sealed, Vault};
+use crate::vault::{self, DataKey, Sealed, Vault};
 
 /// What kind of statement a receipt is (`typ` of the JWS).
 pub const RECEIPT: &str = "pforte-receipt+jwt";
@@ -105,15 +107,66 @@ impl Consents {
     /// When it cannot be read.
     pub fn stated(&self, handle: &str) -> Result<Option<Stated>, Error> {
         let Some(place) = Handle::place(&self.vault, handle) else { return Ok(None) };
+        let Some((key, decision)) = self.decision_at(place)? else { return Ok(None) };
+        let (statement, salt, commitment) = Statement::of(&key, place, &decision)?;
+        Ok(Some(Stated { statement, salt, commitment }))
+    }
+}
+
+/// A decision, and where its receipt is fetched.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Where.
+    pub receipt: Handle,
+    /// The decision.
+    pub decision: Decision,
+}
+
+impl Consents {
+    /// Everything that a subject decided, oldest first, for the person themself.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn told(&self, subject: SubjectId) -> Result<Vec<Told>, Error> {
+        let told = |(number, decision)| Ok(Told { receipt: Handle::of(&self.vault, DecisionKey { subject, number })?, decision });
+        self.numbered(subject)?.into_iter().map(told).collect()
+    }
+
+    /// The same with their numbers, and without handles.
+    pub(super) fn numbered(&self, subject: SubjectId) -> Result<Vec<(u32, Decision)>, Error> {
+        let key = self.vault.key(subject)?;
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = DECISIONS.scan(&self.store, &subject.0, after.as_ref(), PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(all) };
+            after = Some(*last);
+            for (place, Sealed(sealed)) in &page {
+                let decision = serde_json::from_slice(&key.open(&aad(b"decision", subject, place.number), sealed)?)?;
+                all.push((place.number, decision));
+            }
+        }
+    }
+
+    /// Whose decision a receipt is of, and the decision; none if there is no such receipt (any more).
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn behind(&self, handle: &str) -> Result<Option<(SubjectId, Decision)>, Error> {
+        let Some(place) = Handle::place(&self.vault, handle) else { return Ok(None) };
+        let Some((_, decision)) = self.decision_at(place)? else { return Ok(None) };
+        Ok(Some((place.subject, decision)))
+    }
+
+    /// A decision with its owner's key; none if either is gone.
+    fn decision_at(&self, place: DecisionKey) -> Result<Option<(Arc<DataKey>, Decision)>, Error> {
         let key = match self.vault.key(place.subject) {
             Ok(key) => key,
             Err(vault::Error::Shredded) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let Some(Sealed(sealed)) = DECISIONS.get(&self.store, &place)? else { return Ok(None) };
-        let decision: Decision = serde_json::from_slice(&key.open(&aad(b"decision", place.subject, place.number), &sealed)?)?;
-        let (statement, salt, commitment) = Statement::of(&key, place, &decision)?;
-        Ok(Some(Stated { statement, salt, commitment }))
+        let decision = serde_json::from_slice(&key.open(&aad(b"decision", place.subject, place.number), &sealed)?)?;
+        Ok(Some((key, decision)))
     }
 }
 

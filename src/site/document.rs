@@ -6,7 +6,9 @@ use serde_json::Value;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use crate::{access, backup, consent, error, forward, intake, ledger, profile, retention, rights, site, telemetry, vault};
+use crate::{
+    access, backup, consent, error, forward, intake, ledger, portal, profile, retention, rights, site, telemetry, vault,
+};
 
 /// What is served at `/openapi.json`.
 #[derive(utoipa::OpenApi)]
@@ -68,6 +70,7 @@ use crate::{access, backup, consent, error, forward, intake, ledger, profile, re
         forward::http::list,
         forward::http::replay,
         forward::http::webhook_secret,
+        portal::http::sign_in_secret,
         vault::http::show,
         vault::http::rotate_index,
         vault::http::rotate_domain,

@@ -4,7 +4,9 @@
 //! API is generated from the code, what they say about the policy from the policy in force.
 
 pub mod document;
+pub mod frame;
 pub mod page;
+pub mod receipt;
 mod render;
 #[cfg(test)]
 mod tests;

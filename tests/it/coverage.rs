@@ -42,6 +42,7 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("id", "req_00000000000000000000000000000000"),
     ("path", "0/000"),
     ("receipt", "rcp_00"),
+    ("source", "web"),
     ("step", "approve"),
     ("token", "0"),
     ("write_key", "wk_none"),

@@ -13,6 +13,8 @@ mod journeys;
 #[cfg(test)]
 mod opendsr;
 #[cfg(test)]
+mod portal;
+#[cfg(test)]
 mod promises;
 #[cfg(test)]
 mod tidy;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 /// The rooms from the ground up. A room imports only from floors below its own; rooms of one floor do not know each other.
 const FLOORS: &[&[&str]] = &[
     &["clock", "id", "error", "limit", "password", "private"],
-    &["store"],
+    &["store", "texts"],
     &["vault"],
-    &["ledger", "backup", "audit"],
+    &["ledger", "backup", "audit", "session"],
     &["officers"],
     &["policy"],
     &["events"],
@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["profile"],
     &["intake", "forward"],
     &["rights"],
-    &["retention"],
+    &["retention", "portal"],
 ];
 
 /// Not rooms but the frame: they hold the rooms together and may know all of them. Rooms reach up to them in `http.rs` alone.

@@ -1,0 +1,1 @@
+//! The portal on a store of its own.
