@@ -31,6 +31,10 @@ pub const EVENT_MEMBERS_MAX: usize = 10_000;
 pub const API_BODY_BYTES_MAX: usize = 64 * 1024;
 /// The most identifiers that one request may state.
 pub const IDENTIFIERS_MAX: usize = 16;
+/// The most records of another tool that are taken over at once.
+pub const IMPORT_RECORDS_MAX: usize = 500;
+/// The largest body that holds such records.
+pub const IMPORT_BODY_BYTES_MAX: usize = 1 << 20;
 /// The most questions that are answered at once.
 pub const EVALUATIONS_MAX: usize = 500;
 /// The most entries of one page of an answer.

@@ -2,10 +2,11 @@
 
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::web::{ServiceConfig, delete, get, method, post, resource, scope, to};
+use actix_web::web::{PayloadConfig, ServiceConfig, delete, get, method, post, resource, scope, to};
 
 use crate::{
-    access, backup, consent, error, forward, intake, ledger, mail, portal, profile, retention, rights, site, telemetry, vault,
+    access, backup, consent, error, forward, intake, ledger, limit, mail, portal, profile, retention, rights, site, telemetry,
+    vault,
 };
 
 /// Adds all endpoints.
@@ -73,6 +74,12 @@ fn websites(cfg: &mut ServiceConfig) {
 /// Systems of the company, with a secret key.
 fn systems(cfg: &mut ServiceConfig) {
     cfg.route("/v1/explain", post().to(intake::http::explain))
+        .service(
+            resource("/v1/consents/import")
+                .app_data(PayloadConfig::new(limit::IMPORT_BODY_BYTES_MAX))
+                .route(post().to(consent::http::import::import))
+                .default_service(to(error::wrong_method)),
+        )
         .service(
             scope("/access/v1")
                 .wrap(from_fn(access::http::echo))

@@ -5,6 +5,7 @@ pub mod backup;
 mod cases;
 pub mod certificate;
 pub mod client;
+pub mod consents;
 pub mod deadletters;
 pub mod demo;
 pub mod explain;
@@ -45,6 +46,8 @@ enum Command {
     Policy(policy::Args),
     /// Makes, lists and revokes secret keys
     Key(key::Args),
+    /// Takes over what other tools have recorded
+    Consents(consents::Args),
     /// Changes the keys that the gateway holds
     Keys(keys::Args),
     /// Lists and replays events that a destination would not take
@@ -82,6 +85,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Policy(args)) => policy::run(&args),
         Some(Command::Key(args)) => key::run(&args),
+        Some(Command::Consents(args)) => consents::run(&args),
         Some(Command::Keys(args)) => keys::run(&args),
         Some(Command::Deadletters(args)) => deadletters::run(&args),
         Some(Command::Requests(args)) => requests::run(&args),

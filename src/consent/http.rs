@@ -1,5 +1,6 @@
 //! `POST /v1/consents` records decisions; `GET /v1/consents` shows a visitor what stands for their own device.
 
+pub mod import;
 pub mod notice;
 pub mod receipt;
 pub mod signal;
@@ -440,6 +441,7 @@ fn problem(error: Error) -> Problem {
             .detail(format!("version {version} of the notice {notice} is in force; what was shown is not")),
         Error::Token(refusal) => notice::refused(refusal),
         Error::Nobody => Problem::field(Code::MissingField, "anonymousId"),
+        Error::NothingNew => Problem::new(Code::Conflict),
         Error::Suppressed => Problem::field(Code::NotAllowed, "identifiers").detail(error.to_string()),
         Error::Identity(_) | Error::Store(_) | Error::Vault(_) | Error::Form(_) | Error::Drift => {
             tracing::error!(%error, "a decision could not be recorded");

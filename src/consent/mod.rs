@@ -5,7 +5,9 @@
 //! identifiers that it was given with, a refusal for everything that is known to belong together (P1, P8; see
 //! `docs/decisions/0003`). It serves GDPR Art. 7(1) and (3). It knows neither events nor destinations.
 
+mod decide;
 pub mod http;
+pub mod import;
 mod leave;
 mod rates;
 mod receipt;
@@ -24,13 +26,14 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::clock::{Chance, DAY_MS, Millis};
+use crate::clock::{Chance, Millis};
 use crate::id::{NodeId, SubjectId};
 use crate::identity::{self, Admission, Directory, Identifier, NodeRef, Resolved, SubjectRef};
 use crate::ledger::{self, SALT_BYTES};
-use crate::policy::{LegalBasis, Policy};
+use crate::policy::Policy;
 use crate::store::{self, Batch, Store, Stream};
 use crate::vault::{self, DataKey, Sealed, Vault};
+pub use import::Evidence;
 pub use leave::Memorable;
 pub use rates::{ByPurpose, Counts, Rates};
 pub use receipt::{Doubt, Handle, RECEIPT, Receipt, Stated, Told};
@@ -83,6 +86,9 @@ pub enum Error {
     /// The token that the decision came with does not count.
     #[error(transparent)]
     Token(#[from] Refusal),
+    /// An imported record says nothing that is newer than what stands.
+    #[error("nothing of it is newer than what stands")]
+    NothingNew,
     /// No identifier was stated.
     #[error("nobody is named")]
     Nobody,
@@ -118,6 +124,7 @@ impl Error {
             | Self::NotInNotice { .. }
             | Self::NoticeOutdated { .. }
             | Self::Token(_)
+            | Self::NothingNew
             | Self::Nobody
             | Self::Suppressed
             | Self::Store(_)
@@ -167,6 +174,8 @@ pub struct Besides {
     pub signal: Option<Signal>,
     /// What was shown.
     pub shown: Shown,
+    /// What another tool says of it.
+    pub evidence: Option<Box<Evidence>>,
 }
 
 /// What was recorded.
@@ -304,7 +313,7 @@ impl Consents {
         if order.identifiers.is_empty() {
             return Err(Error::Nobody);
         }
-        let decided = self.decision(&order)?;
+        let decided = decide::decision(&order)?;
         let mut tries = 0;
         loop {
             match self.try_record(&order, &decided).await {
@@ -333,7 +342,7 @@ impl Consents {
         owners.sort_unstable();
         owners.dedup();
         let mut folded: Vec<(SubjectId, StandingRecord)> = Vec::with_capacity(owners.len());
-        let mut recorded = decided.clone();
+        let mut recorded = Decision { states: BTreeMap::new(), ..decided.clone() };
         for owner in owners {
             let own: Vec<NodeId> = by_owner.iter().filter(|(o, _)| *o == owner).map(|(_, name)| *name).collect();
             let key = match plan.data_key(owner) {
@@ -343,15 +352,17 @@ impl Consents {
                     self.vault.key(owner)?
                 }
             };
-            let (decision, record) = self.fold(&key, owner, Decision { identifiers: own, ..decided.clone() }, &mut batch)?;
+            let own = Decision { identifiers: own, ..decided.clone() };
+            let Some((decision, record)) = self.fold(&key, owner, own, &mut batch)? else { continue };
             recorded.states.extend(decision.states);
             folded.push((owner, record));
         }
         if let Some((stream, entry)) = &order.mark {
             batch.append(*stream, entry);
         }
-        let number = folded.iter().find(|(owner, _)| *owner == strongest).map_or(0, |(_, record)| record.decisions - 1);
-        let receipt = Handle::of(&self.vault, DecisionKey { subject: strongest, number })?;
+        let whose = folded.iter().find(|(owner, _)| *owner == strongest).or_else(|| folded.first());
+        let (subject, record) = whose.ok_or(Error::NothingNew)?;
+        let receipt = Handle::of(&self.vault, DecisionKey { subject: *subject, number: record.decisions - 1 })?;
         // Whoever agrees to something is here by their own will.
         let agrees = order.method != Method::Import && order.decisions.iter().any(|(_, granted)| *granted);
         let unlisted = if agrees { self.directory.unlist(&order.identifiers, &mut batch) } else { Vec::new() };
@@ -365,7 +376,7 @@ impl Consents {
         Ok(Recorded { decision: recorded, receipt })
     }
 
-    /// Adds a decision to what stands for one owner, and puts both into the batch. Whoever else decides for the same
+    /// Adds a decision to what stands for one owner, and puts both into the batch; nothing if it says nothing new. Whoever else decides for the same
     /// person in the meantime makes the batch fail.
     fn fold(
         &self,
@@ -373,7 +384,7 @@ impl Consents {
         owner: SubjectId,
         mut decision: Decision,
         batch: &mut Batch,
-    ) -> Result<(Decision, StandingRecord), Error> {
+    ) -> Result<Option<(Decision, StandingRecord)>, Error> {
         let at = SubjectKey(owner);
         let mut record = StandingRecord::default();
         match STANDING.get(&self.store, &at)? {
@@ -384,6 +395,11 @@ impl Consents {
                 record.refuse_closed()?;
                 batch.check_equals(STANDING.key(&at), STANDING.value(&sealed));
             }
+        }
+        // Read after what stands: if another decision comes between the two, the batch conflicts.
+        if record.decisions > 0 {
+            let Some(news) = self.news_for(owner, decision)? else { return Ok(None) };
+            decision = news;
         }
         for (purpose, state) in &mut decision.states {
             let before = record.subject.get(purpose).map(|Stand(state, ..)| *state);
@@ -399,7 +415,7 @@ impl Consents {
         ledger::append(batch, &commitment);
         let sealed = key.seal(&aad(b"standing", owner, 0), &serde_json::to_vec(&record)?)?;
         STANDING.put(batch, &at, &Sealed(sealed));
-        Ok((decision, record))
+        Ok(Some((decision, record)))
     }
 
     /// Restricts the processing of a subject's data, or ends that (GDPR Art. 18). It holds from the moment in which this returns, and
@@ -443,38 +459,6 @@ impl Consents {
                 self.memory.write().learn(reference, &nodes, record, policy);
             }
         }
-    }
-
-    /// The decision that an order asks for.
-    fn decision(&self, order: &Order) -> Result<Decision, Error> {
-        let policy = &order.policy;
-        let (mut states, mut expires) = (BTreeMap::new(), BTreeMap::new());
-        for (index, granted) in &order.decisions {
-            let Some(purpose) = policy.purposes.get(*index) else { continue };
-            match (purpose.basis, granted) {
-                (LegalBasis::Consent, _) | (LegalBasis::LegitimateInterest, false) => {}
-                (LegalBasis::Contract | LegalBasis::LegalObligation, _) | (LegalBasis::LegitimateInterest, true) => {
-                    return Err(Error::NotAsked { purpose: purpose.id.clone() });
-                }
-            }
-            states.insert(purpose.id.clone(), if *granted { State::Granted } else { State::Denied });
-            if let Some(days) = purpose.consent_days.filter(|_| *granted) {
-                expires.insert(purpose.id.clone(), order.at.saturating_add(Millis::from(days) * DAY_MS));
-            }
-        }
-        let source = policy.sources.get(order.source);
-        Ok(Decision {
-            at: order.at,
-            states,
-            expires,
-            identifiers: Vec::new(),
-            notice: shown::notice(order)?,
-            method: order.method,
-            source: source.map(|s| s.id.clone()).unwrap_or_default(),
-            actor: order.actor.clone(),
-            policy: policy.version.clone(),
-            signal: order.besides.signal,
-        })
     }
 
     /// Hands out a token for a page that shows a notice.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::import::Evidence;
 use crate::clock::Millis;
 use crate::id::{NodeId, SubjectId};
 use crate::store::{Key, Table};
@@ -119,6 +120,9 @@ pub struct Decision {
     /// The signal that came with it: the reason of a refusal, or what a grant was given in spite of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Signal>,
+    /// What another tool says of it, if it was taken over from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Box<Evidence>>,
 }
 
 /// The notice that a person was shown.

@@ -37,8 +37,9 @@ pub fn asks(purpose: &Purpose, stands: Option<Standpoint>, at: Millis) -> bool {
 pub(super) fn notice(order: &Order) -> Result<Option<NoticeShown>, Error> {
     let (policy, shown) = (&order.policy, &order.besides.shown);
     let source = policy.sources.get(order.source);
-    // A browser's signal answers no notice.
-    let usual = source.and_then(|source| source.notice.as_ref()).filter(|_| order.method != Method::Signal);
+    // A browser's signal answers no notice, and what another tool has shown is in its evidence.
+    let answers = order.method != Method::Signal && order.besides.evidence.is_none();
+    let usual = source.and_then(|source| source.notice.as_ref()).filter(|_| answers);
     let Some(id) = order.notice.as_ref().or(usual) else {
         return Ok(None);
     };

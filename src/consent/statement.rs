@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::import::Evidence;
 use super::record::{Decision, DecisionKey, Method, NoticeShown, Signal, State, aad};
 use super::{Error, SALT_BYTES, SubjectId};
 use crate::clock::rfc3339;
@@ -36,6 +37,9 @@ pub struct Statement {
     /// The signal that came with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Signal>,
+    /// What another tool says of it, if it was taken over from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Box<Evidence>>,
     /// The person, under a name of this one statement: the company can show whose it is, and nobody else can join two of them.
     pub person: String,
 }
@@ -62,6 +66,7 @@ impl Statement {
             actor: decision.actor.clone(),
             policy: decision.policy.clone(),
             signal: decision.signal,
+            evidence: decision.evidence.clone(),
             person: person(&salt, place.subject),
         };
         let commitment = statement.commitment(&salt).ok_or(VaultError::Unreadable)?;

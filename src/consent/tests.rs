@@ -1,5 +1,6 @@
 //! The rules of combination as tables and against a naive model; expiry to the millisecond; concurrency; sealing.
 
+mod import;
 mod notice;
 mod signal;
 
@@ -9,7 +10,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::{self, Purposes};
+use crate::clock::DAY_MS;
+use crate::policy::{self, LegalBasis, Purposes};
 
 struct House {
     store: Store,

@@ -44,7 +44,7 @@ fn the_shipped_policy_has_no_findings_and_the_promised_names() {
     let purposes: Vec<&str> = policy.purposes.iter().map(|p| p.id.as_str()).collect();
     assert_eq!(purposes, ["necessary", "analytics", "personalization", "marketing_email", "ads_sharing", "identity_linking"]);
     let keys: Vec<&str> = policy.sources.iter().map(|s| s.write_key.as_str()).collect();
-    assert_eq!(keys, ["wk_web", "wk_app", "wk_newsletter", "wk_till", "wk_service"]);
+    assert_eq!(keys, ["wk_web", "wk_app", "wk_newsletter", "wk_till", "wk_service", "wk_import"]);
     let destinations: Vec<&str> = policy.destinations.iter().map(|d| d.id.as_str()).collect();
     assert_eq!(destinations, ["profile", "archive", "partner"]);
     assert_eq!(policy.without_consent, Purposes::one(0));

@@ -159,6 +159,8 @@ struct Choice {
     notice: Option<String>,
     method: crate::consent::Method,
     source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<Box<crate::consent::Evidence>>,
 }
 
 /// Whose data a package holds, and which.
@@ -513,6 +515,7 @@ impl Choice {
             notice: decision.notice.map(|notice| format!("{} {} ({})", notice.id, notice.version, notice.language)),
             method: decision.method,
             source: decision.source,
+            evidence: decision.evidence,
         }
     }
 }

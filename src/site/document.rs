@@ -38,6 +38,7 @@ use crate::{
         consent::http::show,
         consent::http::receipt::receipt,
         consent::http::signal::gpc_json,
+        consent::http::import::import,
         access::http::evaluation,
         access::http::evaluations,
         access::http::configuration,
