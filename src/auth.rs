@@ -6,6 +6,7 @@
 //!
 //! It refuses to know people: nothing here reads an identifier.
 
+pub mod device;
 pub mod keys;
 pub mod operator;
 pub mod session;

@@ -1,5 +1,7 @@
 //! `POST /v1/consents` records decisions; `GET /v1/consents` shows a visitor what stands for their own device.
 
+mod choice;
+mod device;
 pub mod import;
 pub mod notice;
 pub mod receipt;
@@ -30,6 +32,9 @@ pub struct RecordConsent {
     /// The visitor's device. One of `anonymousId`, `userId` and `identifiers` is needed.
     #[schema(value_type = Option<String>, example = "9a4f5c1e-7a54-4a0e-9d3c-1c9f6a0b2d11")]
     anonymous_id: Option<String>,
+    /// `cookie`: the device is the one of the browser's cookie, which the gateway sets. In place of `anonymousId`, for pages of the same site.
+    #[validate(length(min = 1, max = 16))]
+    device: Option<String>,
     /// The company's own ID of a signed-in customer.
     #[schema(value_type = Option<String>)]
     user_id: Option<String>,
@@ -120,6 +125,12 @@ pub async fn record(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
     let mut body = RecordConsent::parse(&body)?;
     let source = recorder(&req, &app, &body, &policy).await?;
     let shown = notice::shown(&req, &app, (&policy, source), &mut body)?;
+    let device = body.device.take().map(|name| device::asked(&req, &app, policy.sources.get(source), &name)).transpose()?;
+    if let Some(device) = &device
+        && body.anonymous_id.replace(device.id.clone()).is_some()
+    {
+        return Err(Problem::field(Code::InvalidField, "anonymousId").detail("the device is the one of the cookie"));
+    }
     let mut order = order(&app, &policy, source, body)?;
     order.besides.shown = shown;
     let signal = signal::of(&req, &policy);
@@ -143,7 +154,12 @@ pub async fn record(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
     let view = app.consents.view(&identifiers, signal, &policy, at).map_err(problem)?;
     let heard = signal::said(signal, view, refused.as_ref().map(|refused| &refused.receipt), &policy);
     let answer = answer_of(refused.as_ref(), said.as_ref(), view, &policy);
-    Ok(HttpResponse::Created().json(ConsentsAnswer { signal: heard, ..answer }))
+    let mut answer = HttpResponse::Created().json(ConsentsAnswer { signal: heard, ..answer });
+    if let Some(device) = device {
+        let shown = said.as_ref().and_then(|said| said.decision.notice.as_ref());
+        device.keep((&req, &mut answer), (&app, &policy), (shown, view, at))?;
+    }
+    Ok(answer)
 }
 
 /// Shows what stands for a device, to the visitor who has it; for other identifiers to systems with a secret key. Unknown
@@ -400,6 +416,7 @@ impl RecordConsent {
                 "token" => &mut read.token,
                 "noticeHash" => &mut read.notice_hash,
                 "anonymousId" => &mut read.anonymous_id,
+                "device" => &mut read.device,
                 "userId" => &mut read.user_id,
                 "notice" => &mut read.notice,
                 "method" => &mut read.method,

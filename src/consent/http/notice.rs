@@ -6,13 +6,15 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
-use super::super::{Handout, Refusal, Shown, asks};
-use super::{RecordConsent, Stand, asked, identifier, is_secret, kind_named, problem, stand};
+use super::super::signal::View;
+use super::super::{Handout, Refusal, Shown, Signal, asks};
+use super::{RecordConsent, Stand, asked, device, identifier, is_secret, kind_named, problem, signal, stand};
 use crate::app::App;
 use crate::auth;
 use crate::clock::{Millis, rfc3339};
 use crate::error::{Code, Problem, ProblemBody};
-use crate::policy::{Button, LegalBasis, Notice, Policy, Purposes};
+use crate::identity::Identifier;
+use crate::policy::{Button, Conflict, LegalBasis, Notice, Policy, Purposes};
 
 /// A notice, ready to be drawn.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -45,6 +47,13 @@ pub struct NoticeAnswer {
     /// What stands for the device, if one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     decisions: Option<BTreeMap<String, Stand>>,
+    /// The signal that the browser sent, if it prevails over what is pressed; what it refuses need not be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<signal::SignalHeard>,
+    /// The types of Google Consent Mode, `granted` or `denied`, by what holds now; nothing if the policy maps none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<std::collections::HashMap<String, String>>)]
+    consent_mode: Option<BTreeMap<&'static str, &'static str>>,
     /// Whether this visitor must be asked. Who refused is asked again no sooner than who agreed.
     ask: bool,
     /// For one decision about this notice, from this page.
@@ -114,7 +123,11 @@ pub async fn show(
     let language = query.get("language").unwrap_or(&policy.controller.language);
     let text = notice.languages.get(language).ok_or_else(|| unknown("language"))?;
     let now = app.clock.now();
-    let stands = query.get("anonymousId").map(|device| stands(&app, &policy, device, now)).transpose()?;
+    let device = query.get("anonymousId").cloned().or_else(|| auth::device::of(&req, source));
+    let choice = device::remembered(&req, source, notice);
+    let visitor = Visitor::of(&app, &policy, device.as_deref(), signal::of(&req, &policy), now)?;
+    // Who has no device and remembers something has refused; in whichever language, but this very text.
+    let refused = device.is_none() && choice.as_ref().is_some_and(|choice| choice.is_about(notice));
     let layout = notice.layout.as_ref().map(|layout| layout.version);
     let origin = auth::page(&req);
     let handout = Handout { source: &source.id, origin, notice: &notice.id, language, hash: &text.hash, layout };
@@ -140,13 +153,19 @@ pub async fn show(
         },
         privacy_url: controller.privacy_url.clone(),
         languages: notice.languages.keys().cloned().collect(),
-        ask: stands.as_ref().is_none_or(|(_, ask)| !notice.purposes.and(*ask).is_empty()),
-        decisions: stands.map(|(decisions, _)| decisions),
+        ask: visitor.stands.as_ref().map_or(!refused, |(_, ask)| !notice.purposes.and(*ask).is_empty()),
+        decisions: visitor.stands.map(|(decisions, _)| decisions),
+        signal: signal::said(visitor.refusing, visitor.view, None, &policy),
+        consent_mode: signal::consent_mode(visitor.view, &policy),
         token: ticket.text,
         token_expires_at: rfc3339(ticket.expires_at),
         policy_version: policy.version.clone(),
     };
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
+    let mut page = HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(&answer);
+    if let Some(choice) = choice.filter(|_| !answer.ask) {
+        device::looked((&req, &mut page), (&app, &policy), (notice, device.as_deref(), choice), (visitor.view, now))?;
+    }
+    Ok(page)
 }
 
 fn purposes(policy: &Policy, notice: &Notice, language: &str) -> Vec<PurposeShown> {
@@ -163,11 +182,31 @@ fn purposes(policy: &Policy, notice: &Notice, language: &str) -> Vec<PurposeShow
         .collect()
 }
 
+/// Who looks at a notice, as far as their browser says.
+struct Visitor {
+    /// What stands for the device, and for which purposes it would have to be asked; nothing if there is no device.
+    stands: Option<(BTreeMap<String, Stand>, Purposes)>,
+    /// What holds.
+    view: View,
+    /// The signal of the browser, if no grant prevails over it.
+    refusing: Option<Signal>,
+}
+
+impl Visitor {
+    fn of(app: &App, policy: &Policy, device: Option<&str>, signal: Option<Signal>, now: Millis) -> Result<Self, Problem> {
+        let kind = kind_named(policy, "anonymousId").ok_or_else(|| Problem::field(Code::InvalidField, "anonymousId"))?;
+        let own = device.map(|device| identifier(app, policy, kind, device, "anonymousId")).transpose()?;
+        let stated = own.as_slice();
+        let view = app.consents.view(stated, signal, policy, now).map_err(problem)?;
+        let prevails = policy.signals.gpc.as_ref().is_some_and(|gpc| gpc.conflict == Conflict::Signal);
+        let stands = if own.is_some() { Some(stands(app, policy, stated, now)?) } else { None };
+        Ok(Self { stands, view, refusing: signal.filter(|_| prevails) })
+    }
+}
+
 /// What stands for a device, and for which purposes it would have to be asked.
-fn stands(app: &App, policy: &Policy, device: &str, now: Millis) -> Result<(BTreeMap<String, Stand>, Purposes), Problem> {
-    let kind = kind_named(policy, "anonymousId").ok_or_else(|| Problem::field(Code::InvalidField, "anonymousId"))?;
-    let device = identifier(app, policy, kind, device, "anonymousId")?;
-    let stands = app.consents.stands(&[device]).map_err(problem)?;
+fn stands(app: &App, policy: &Policy, own: &[Identifier], now: Millis) -> Result<(BTreeMap<String, Stand>, Purposes), Problem> {
+    let stands = app.consents.stands(own).map_err(problem)?;
     let ask = policy.purposes.iter().enumerate().filter(|(_, purpose)| asks(purpose, stands.get(&purpose.id).copied(), now));
     let ask = ask.fold(Purposes::NONE, |all, (index, _)| all.or(Purposes::one(index)));
     let decisions = asked(policy).map(|purpose| (purpose.id.clone(), stand(stands.get(&purpose.id).copied(), now))).collect();

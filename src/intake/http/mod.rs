@@ -3,6 +3,8 @@
 //! A batch is never refused for one of its events: the SDKs would drop all of them. What consent keeps back is no error and is
 //! not told apart in the answer either: write keys are public, and the answer would say what a person has decided.
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -19,10 +21,10 @@ use wire::Takes;
 
 use super::Sender;
 use crate::app::App;
-use crate::auth::{self, Scope};
+use crate::auth::{self, Scope, device};
 use crate::error::{Code, Problem};
-use crate::events::EventType;
 use crate::events::parse::{Received, Rejected, event};
+use crate::events::{Event, EventType};
 
 /// What became of the events of a request.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -110,7 +112,11 @@ async fn take(req: &HttpRequest, payload: web::Payload, app: &App, takes: Takes)
     let body = body::read(req, payload).await?;
     let envelope = takes.read(&body)?;
     let source = known.map_or_else(|| wire::source_by_body(req, app, &policy, &envelope), Ok)?;
-    let events = envelope.events(takes.kind(), at, wire::header_sent_at(req));
+    let device = policy.sources.get(source).and_then(|source| device::of(req, source));
+    let mut events = envelope.events(takes.kind(), at, wire::header_sent_at(req));
+    if let Some(device) = &device {
+        name_device(&mut events, device);
+    }
     if is_strict(req) && takes == Takes::Batch {
         let refused: Vec<_> = events.iter().enumerate().filter_map(|(i, event)| Some((i, event.as_ref().err()?))).collect();
         if !refused.is_empty() {
@@ -133,6 +139,13 @@ async fn take(req: &HttpRequest, payload: web::Payload, app: &App, takes: Takes)
             accepted,
             rejected: listed(answer.rejected.iter().map(|(i, r)| (*i, r))),
         })),
+    }
+}
+
+/// What names no device comes from the one whose browser sent it.
+fn name_device<'a>(events: &mut [Result<Event<'a>, Rejected>], device: &'a str) {
+    for event in events.iter_mut().flatten().filter(|event| event.anonymous_id.is_none()) {
+        event.anonymous_id = Some(Cow::Borrowed(device));
     }
 }
 
