@@ -105,6 +105,7 @@ fn config(folder: &Path) -> Config {
         mail: pforte::config::Mail::default(),
         public_url: None,
         witnesses: None,
+        demo: None,
         index_key_days: 0,
         master: MasterKey::default(),
     }

@@ -58,6 +58,19 @@ pub struct Config {
     /// Where others reach the gateway, for links and for what other companies are told
     #[arg(long, env = "PFORTE_PUBLIC_URL")]
     pub public_url: Option<PublicUrl>,
+    /// Whether the demo shop is served at `/demo`; by default only where nobody but this machine is served
+    #[arg(long, env = "PFORTE_DEMO")]
+    pub demo: Option<bool>,
+}
+
+impl Config {
+    /// Whether the demo shop is served. Unless somebody says so, only on a gateway that is plainly for trying out: it listens on a
+    /// loopback address, and neither a public URL nor a proxy in front is configured.
+    #[must_use]
+    pub fn serves_demo(&self) -> bool {
+        let alone = self.listen.ip().is_loopback() && self.public_url.is_none() && self.trusted_proxies.is_empty();
+        self.demo.unwrap_or(alone)
+    }
 }
 
 /// How mail to people is sent; without a server it is written to `mail` in the data folder.
@@ -242,6 +255,27 @@ impl KeysPassphrase {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_demo_is_served_only_where_nobody_else_is_unless_somebody_says_so() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            config: Config,
+        }
+        let serves = |words: &[&str]| {
+            let line = ["pforte"].iter().chain(words);
+            <Line as clap::Parser>::parse_from(line).config.serves_demo()
+        };
+        assert!(serves(&[]) && serves(&["--listen", "[::1]:8080"]));
+        for open in
+            [&["--listen", "0.0.0.0:8080"][..], &["--public-url", "https://p.example"], &["--trusted-proxies", "127.0.0.1"]]
+        {
+            assert!(!serves(open), "{open:?}");
+            assert!(serves(&[open, &["--demo", "true"]].concat()), "{open:?}");
+        }
+        assert!(!serves(&["--demo", "false"]));
+    }
 
     #[test]
     fn links_in_mails_begin_with_https_or_lead_to_this_machine() {

@@ -5,7 +5,7 @@
 //! what may be done with what; [`events`] is the wire
 //! form; [`identity`] knows who an identifier belongs to; [`consent`] what people decided; [`gate`] decides, purely;
 //! [`mail`] writes to people; [`portal`] is where they see and change what is done; [`access`] answers other systems; [`outbox`] holds what may leave; [`profile`] is the embedded profile store; [`intake`] is the way
-//! in and [`forward`] the way out. Around them stands the frame: [`app`], [`routes`], [`server`], [`auth`], [`site`], [`stream`],
+//! in and [`forward`] the way out; [`banner`] is what websites load. Around them stands the frame: [`app`], [`routes`], [`server`], [`auth`], [`site`], [`stream`],
 //! [`telemetry`], [`cli`]; what pages say is in [`texts`].
 //! A room imports only from rooms below its own. `docs/ARCHITECTURE.md` walks one event and one decision through them.
 
@@ -14,6 +14,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod backup;
+pub mod banner;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -5,8 +5,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{PayloadConfig, ServiceConfig, delete, get, method, post, resource, scope, to};
 
 use crate::{
-    access, backup, consent, error, forward, intake, ledger, limit, mail, portal, profile, retention, rights, site, telemetry,
-    vault,
+    access, backup, banner, consent, error, forward, intake, ledger, limit, mail, portal, profile, retention, rights, site,
+    telemetry, vault,
 };
 
 /// Adds all endpoints.
@@ -26,6 +26,11 @@ fn anybody(cfg: &mut ServiceConfig) {
     cfg.route("/", get().to(site::start))
         .route("/docs", get().to(site::docs))
         .route("/docs/errors", get().to(site::errors))
+        .route("/docs/website", get().to(banner::http::website))
+        .route("/pforte{name:[-.a-z0-9]+}", get().to(banner::http::script))
+        .route("/demo", get().to(banner::http::demo::shop))
+        .route("/demo.js", get().to(banner::http::demo::script))
+        .route("/demo/explain", post().to(banner::http::demo::explain))
         .route("/.well-known/jwks.json", get().to(rights::http::jwks))
         .route("/.well-known/authzen-configuration", get().to(access::http::configuration))
         .route("/.well-known/gpc.json", get().to(consent::http::signal::gpc_json))

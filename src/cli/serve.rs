@@ -35,6 +35,9 @@ fn welcome(app: &App, address: std::net::SocketAddr) {
     println!("Pforte serves on http://{address}");
     println!("  start page   http://{address}/");
     println!("  API          http://{address}/docs");
+    if app.config.serves_demo() {
+        println!("  demo shop    http://{address}/demo");
+    }
     println!("  the story    pforte demo     (or: cargo run --release -- demo)");
     println!("  policy       {} ({} purposes, {} sources)", short(&policy.version), policy.purposes.len(), policy.sources.len());
     if let Some(line) = crate::site::curl_line(&policy, &format!("http://{address}")) {

@@ -44,6 +44,7 @@ fn opened(folder: &Path, clock: &Clock, store: &Store) -> Arc<App> {
         index_key_days: 0,
         master: crate::config::MasterKey::default(),
         public_url: None,
+        demo: None,
         mail: crate::config::Mail::default(),
         witnesses: None,
     };

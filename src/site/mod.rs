@@ -34,7 +34,7 @@ pub async fn start(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse
     guard(&req, &app)?;
     let policy = app.policy.current();
     let here = format!("http://{}", host(&req, &app));
-    std::future::ready(page::start(&policy, &here)).await
+    std::future::ready(page::start(&policy, &here, app.config.serves_demo())).await
 }
 
 /// The API, for people.
@@ -136,6 +136,12 @@ pub fn curl_line(policy: &Policy, url: &str) -> Option<String> {
 
 fn guard(req: &HttpRequest, app: &App) -> Result<(), Problem> {
     auth::throttle(req, app, Class::Pages, limit::PAGES_PER_S)
+}
+
+/// Where the gateway is reached, as text to paste: as it was configured, or else as this browser calls it.
+#[must_use]
+pub fn here(req: &HttpRequest, app: &App) -> String {
+    app.config.public_url.as_ref().map_or_else(|| format!("http://{}", host(req, app)), |url| url.as_str().to_owned())
 }
 
 /// How the browser calls this gateway, if that is plainly a host and a port; it is shown as text to paste.

@@ -34,6 +34,7 @@ struct Start<'a> {
     controller: &'a str,
     version: &'a str,
     curl: Option<String>,
+    demo: bool,
     purposes: Vec<PurposeRow<'a>>,
     sources: Vec<SourceRow<'a>>,
     destinations: Vec<DestinationRow<'a>>,
@@ -74,7 +75,7 @@ struct CodeRow {
 }
 
 /// The start page.
-pub(super) fn start(policy: &Policy, here: &str) -> Result<HttpResponse, Problem> {
+pub(super) fn start(policy: &Policy, here: &str, demo: bool) -> Result<HttpResponse, Problem> {
     let purposes = policy.purposes.iter().map(|p| PurposeRow {
         id: &p.id,
         basis: basis(p.basis),
@@ -97,6 +98,7 @@ pub(super) fn start(policy: &Policy, here: &str) -> Result<HttpResponse, Problem
         controller: &policy.controller.name,
         version: policy.version.get(..12).unwrap_or(&policy.version),
         curl: curl_line(policy, here),
+        demo,
         purposes: purposes.collect(),
         sources: sources.collect(),
         destinations: destinations.collect(),

@@ -59,7 +59,7 @@ fn the_api_in_the_docs_is_what_the_code_says() {
 #[actix_web::test]
 async fn the_start_page_says_what_runs_here_and_loads_nothing_from_elsewhere() {
     let policy = shipped();
-    let html = text(page::start(&policy, "http://127.0.0.1:8080").unwrap()).await;
+    let html = text(page::start(&policy, "http://127.0.0.1:8080", true).unwrap()).await;
     assert_plain(&html);
     assert!(html.contains(&policy.version[..12]));
     for word in ["personalization", "wk_app", "/v1/consents", "embedded profile store", "<td>off</td>"] {

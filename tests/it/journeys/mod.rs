@@ -3,6 +3,7 @@
 mod access;
 mod authzen;
 mod backup;
+mod banner;
 mod import;
 mod key_changes;
 mod mail;

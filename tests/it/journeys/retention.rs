@@ -32,6 +32,7 @@ fn opened(folder: &Path, clock: &Clock) -> Arc<App> {
         trusted_proxies: Vec::new(),
         mail: pforte::config::Mail::default(),
         public_url: None,
+        demo: None,
         index_key_days: 0,
         master: MasterKey::default(),
         witnesses: None,
