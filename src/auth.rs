@@ -281,7 +281,8 @@ pub fn throttle(req: &HttpRequest, app: &App, class: Class, per_s: u32) -> Resul
 
 /// Whose request this is, by address: who connected, or, if that is a proxy of ours, the last address of `X-Forwarded-For` that is
 /// none. What stands before that was written by the client and may be anything.
-fn client(req: &HttpRequest, proxies: &[IpNet]) -> IpAddr {
+#[must_use]
+pub fn client(req: &HttpRequest, proxies: &[IpNet]) -> IpAddr {
     // A peer without an address is a test or a Unix socket: one client.
     let mut client = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let hops: Vec<&str> =

@@ -212,6 +212,17 @@ pub struct Folders {
     pub policies: PathBuf,
 }
 
+/// Where a command finds the data folder, and how others reach the gateway.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Doorstep {
+    /// The folder for everything that is stored
+    #[arg(long, env = "PFORTE_DATA", default_value = "data")]
+    pub data: PathBuf,
+    /// Where others reach the gateway, for links
+    #[arg(long, env = "PFORTE_PUBLIC_URL")]
+    pub public_url: Option<PublicUrl>,
+}
+
 /// Where a command finds the keys of a gateway, and what they belong to.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Keyring {

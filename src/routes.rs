@@ -5,7 +5,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{PayloadConfig, ServiceConfig, delete, get, method, post, resource, scope, to};
 
 use crate::{
-    access, backup, banner, consent, error, forward, intake, ledger, limit, mail, portal, profile, retention, rights, site,
+    access, backup, banner, consent, console, error, forward, intake, ledger, limit, mail, portal, profile, retention, rights, site,
     telemetry, vault,
 };
 
@@ -18,7 +18,8 @@ pub fn all(cfg: &mut ServiceConfig) {
         .configure(portal::http::configure)
         .configure(anybody)
         .configure(systems)
-        .configure(operators);
+        .configure(operators)
+        .configure(officers);
 }
 
 /// Anybody: pages, documents, the state of the process.
@@ -147,4 +148,44 @@ fn operators(cfg: &mut ServiceConfig) {
     )
     .route("/v1/backup", post().to(backup::http::backup))
     .route("/v1/policy/reload", post().to(site::reload_policy));
+}
+
+/// Officers, who are signed in on the pages of the console.
+fn officers(cfg: &mut ServiceConfig) {
+    use console::http::{
+        account, acts, audit, consents, destinations, entry, filing, ledger, policy, processing, proof, queue, request,
+    };
+    cfg.route("/console", get().to(entry::home))
+        .route("/console/sign-in", get().to(entry::ask))
+        .route("/console/sign-in", post().to(entry::enter))
+        .route("/console/sign-out", post().to(entry::leave))
+        .route("/console/language", post().to(entry::speak))
+        .route("/console/join/{token}", get().to(entry::look))
+        .route("/console/join/{token}", post().to(entry::join))
+        .route("/console/requests", get().to(queue::show))
+        .route("/console/register.csv", get().to(queue::register))
+        .route("/console/file", get().to(filing::ask))
+        .route("/console/file", post().to(filing::take))
+        .route("/console/requests/{id}", get().to(request::show))
+        .route("/console/requests/{id}/certificate", get().to(request::certificate))
+        .route("/console/requests/{id}/package", get().to(request::fetch))
+        .route("/console/requests/{id}/{step}", post().to(acts::act))
+        .route("/console/proof", get().to(proof::ask))
+        .route("/console/proof", post().to(proof::look))
+        .route("/console/consents", get().to(consents::show))
+        .route("/console/policy", get().to(policy::show))
+        .route("/console/processing", get().to(processing::show))
+        .route("/console/processing.csv", get().to(processing::keep))
+        .route("/console/destinations", get().to(destinations::show))
+        .route("/console/destinations/{id}/replay", post().to(destinations::replay))
+        .route("/console/ledger", get().to(ledger::show))
+        .route("/console/audit", get().to(audit::show))
+        .route("/console/audit.csv", get().to(audit::keep))
+        .route("/console/officers", get().to(console::http::officers::show))
+        .route("/console/officers", post().to(console::http::officers::invite))
+        .route("/console/officers/{name}/{act}", post().to(console::http::officers::act))
+        .route("/console/account", get().to(account::show))
+        .route("/console/account/password", post().to(account::password))
+        .route("/console/account/sessions", post().to(account::end))
+        .route("/console/{nothing:.*}", get().to(entry::nothing));
 }

@@ -57,8 +57,16 @@ impl Language {
     /// The files of its catalogue.
     const fn files(self) -> &'static [&'static str] {
         match self {
-            Self::German => &[include_str!("../assets/texts/de/frame.ftl"), include_str!("../assets/texts/de/portal.ftl")],
-            Self::English => &[include_str!("../assets/texts/en/frame.ftl"), include_str!("../assets/texts/en/portal.ftl")],
+            Self::German => &[
+                include_str!("../assets/texts/de/frame.ftl"),
+                include_str!("../assets/texts/de/portal.ftl"),
+                include_str!("../assets/texts/de/console.ftl"),
+            ],
+            Self::English => &[
+                include_str!("../assets/texts/en/frame.ftl"),
+                include_str!("../assets/texts/en/portal.ftl"),
+                include_str!("../assets/texts/en/console.ftl"),
+            ],
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+pub mod admin;
 pub mod audit;
 pub mod backup;
 mod cases;
@@ -48,6 +49,8 @@ enum Command {
     Key(key::Args),
     /// Takes over what other tools have recorded
     Consents(consents::Args),
+    /// Invites people to the console
+    Admin(admin::Args),
     /// Changes the keys that the gateway holds
     Keys(keys::Args),
     /// Lists and replays events that a destination would not take
@@ -86,6 +89,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Some(Command::Policy(args)) => policy::run(&args),
         Some(Command::Key(args)) => key::run(&args),
         Some(Command::Consents(args)) => consents::run(&args),
+        Some(Command::Admin(args)) => admin::run(&args),
         Some(Command::Keys(args)) => keys::run(&args),
         Some(Command::Deadletters(args)) => deadletters::run(&args),
         Some(Command::Requests(args)) => requests::run(&args),

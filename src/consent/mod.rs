@@ -36,7 +36,7 @@ use crate::vault::{self, DataKey, Sealed, Vault};
 pub use import::Evidence;
 pub use leave::Memorable;
 pub use rates::{ByPurpose, Counts, Rates};
-pub use receipt::{Doubt, Handle, RECEIPT, Receipt, Stated, Told};
+pub use receipt::{Doubt, Handle, Proven, RECEIPT, Receipt, Stated, Told};
 use record::{DECISIONS, DecisionKey, STANDING, Stand, StandingRecord, SubjectKey, aad};
 pub use record::{Decision, Handed, Method, NoticeShown, Signal, State};
 pub use shown::{Shown, asks};

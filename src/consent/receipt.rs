@@ -170,6 +170,34 @@ impl Consents {
     }
 }
 
+/// A decision with what proves it.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    /// The decision.
+    pub decision: Decision,
+    /// Where its receipt is fetched.
+    pub receipt: Handle,
+    /// The entry of the ledger.
+    pub commitment: Commitment,
+}
+
+impl Consents {
+    /// All decisions of a subject with what proves them, the newest first.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn proofs(&self, subject: SubjectId) -> Result<Vec<Proven>, Error> {
+        let (key, mut all) = (self.vault.key(subject)?, Vec::new());
+        for (number, decision) in self.numbered(subject)? {
+            let place = DecisionKey { subject, number };
+            let (_, _, commitment) = Statement::of(&key, place, &decision)?;
+            all.push(Proven { receipt: Handle::of(&self.vault, place)?, decision, commitment });
+        }
+        all.reverse();
+        Ok(all)
+    }
+}
+
 impl Stated {
     /// The receipt, ready to be signed. Texts of purposes are those of the policy in force.
     #[must_use]

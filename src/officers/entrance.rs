@@ -11,7 +11,8 @@ use super::record::{Account, Proofs};
 use super::{Error, Officer, Officers, PASSWORD_CHARS_MAX, factor, invitation};
 use crate::audit::Entry;
 use crate::clock::{DAY_MS, Millis};
-use crate::{limit, password};
+use crate::limit;
+use crate::password;
 
 /// How many tries in vain are noted in an hour; what strangers do must not fill the audit.
 const VAIN_NOTED_PER_HOUR: u32 = 600;

@@ -36,9 +36,10 @@ pub use role::{AUTHORITIES, Admin, Authority, Desk, Dpo, Inspector, Officer, Rea
 
 use crate::audit::{self, Audit, Entry};
 use crate::clock::{Chance, Millis, NoChance};
+use crate::limit;
+use crate::password;
 use crate::store::{self, Batch, Store};
 use crate::vault::{self, Sealed, Vault};
-use crate::{limit, password};
 
 /// The shortest password, in characters (NIST SP 800-63B asks for 8; these accounts see requests of people).
 pub const PASSWORD_CHARS_MIN: usize = 12;

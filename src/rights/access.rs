@@ -482,7 +482,8 @@ impl Shaped {
 }
 
 /// A cell that no spreadsheet takes for a formula (OWASP, CSV injection).
-pub(super) fn harmless(cell: &str) -> String {
+#[must_use]
+pub fn harmless(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }
 

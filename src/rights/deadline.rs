@@ -30,6 +30,21 @@ pub struct Course {
     pub extended: bool,
 }
 
+/// How a deadline comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reckoning {
+    /// The day on which the request came.
+    pub received: Date,
+    /// How many months there are.
+    pub months: i32,
+    /// The day on which they end.
+    pub end: Date,
+    /// How many days the period rested.
+    pub rested: i32,
+    /// The last day: `end` and the days of rest, or the next working day.
+    pub due: Date,
+}
+
 impl Calendar {
     /// The day on which something happened.
     #[must_use]
@@ -41,14 +56,21 @@ impl Calendar {
     /// The last day for the answer; `None` while it is unclear who asks.
     #[must_use]
     pub fn due(&self, course: &Course) -> Option<Date> {
+        self.reckon(course).map(|reckoning| reckoning.due)
+    }
+
+    /// How the last day for the answer comes about; `None` while it is unclear who asks.
+    #[must_use]
+    pub fn reckon(&self, course: &Course) -> Option<Reckoning> {
         let mut rested = 0_i32;
         for (from, until) in &course.pauses {
             let span = self.day(*from).until(self.day((*until)?)).ok()?;
             rested = rested.saturating_add(span.get_days());
         }
-        let months = if course.extended { 3 } else { 1 };
-        let end = self.day(course.received_at).checked_add(months.months()).ok()?;
-        Some(self.next_working_day(end.checked_add(rested.days()).ok()?))
+        let (received, months) = (self.day(course.received_at), if course.extended { 3 } else { 1 });
+        let end = received.checked_add(months.months()).ok()?;
+        let due = self.next_working_day(end.checked_add(rested.days()).ok()?);
+        Some(Reckoning { received, months, end, rested, due })
     }
 
     /// How many days are left, negative when it is late; `None` while the period rests.

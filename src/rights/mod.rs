@@ -27,6 +27,7 @@ mod milestone;
 mod notify;
 mod object;
 pub mod opendsr;
+mod outlook;
 mod person;
 mod rectify;
 mod register;
@@ -45,16 +46,18 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, Notify};
 
-pub use access::{Format, Package, Progress};
+pub use access::{Format, Package, Progress, harmless};
 pub use certificate::{CERTIFICATE, Certificate, Part};
 use deadline::Calendar;
+pub use deadline::Reckoning;
 pub use keep::Kept;
 pub use link::{DeadEnd, Purpose};
 use mails::Word;
 pub use opendsr::{Order, Origin};
+pub use outlook::Outlook;
 pub use person::{Ask, Flood, Limits, Room, Visit};
 pub use rectify::Wrong;
-pub use register::{Cursor, Filter, Page};
+pub use register::{Cursor, Filter, Page, Queue};
 use request::REQUESTS;
 pub use request::{Act, Fate, Ground, Kind, Recipient, Request, RequestId, State};
 pub use signed_in::Proven;
@@ -102,6 +105,9 @@ pub enum Error {
     /// Somebody else has to approve it as well.
     #[error("the policy asks for two persons; somebody else has to approve it as well")]
     SamePerson,
+    /// Two persons have to approve it, and a key is none.
+    #[error("the policy asks for two persons: two officers approve it in the console, a key is nobody")]
+    NoPerson,
     /// The request holds as many words as it can.
     #[error("the request holds as many words as it can")]
     Full,

@@ -12,6 +12,8 @@ use crate::identity;
 pub struct Filter {
     /// Those in this state.
     pub state: Option<State>,
+    /// Those that are over, or those that are not.
+    pub over: Option<bool>,
     /// Those of this kind.
     pub kind: Option<Kind>,
     /// Those whose deadline has passed, or those whose has not.
@@ -41,6 +43,15 @@ impl std::fmt::Display for Cursor {
     }
 }
 
+/// Some requests, in the order in which they are due.
+#[derive(Debug)]
+pub struct Queue {
+    /// The requests.
+    pub requests: Vec<(RequestId, Request)>,
+    /// How many pass the filter altogether.
+    pub all: usize,
+}
+
 /// Some requests, oldest first.
 #[derive(Debug)]
 pub struct Page {
@@ -61,6 +72,7 @@ impl Rights {
             let due = calendar.due(&request.course()).filter(|_| request.waits());
             let late = due.is_some_and(|due| due < calendar.day(now));
             filter.state.is_none_or(|state| request.state == state)
+                && filter.over.is_none_or(|over| request.state.is_over() == over)
                 && filter.kind.is_none_or(|kind| request.kind == kind)
                 && filter.late.is_none_or(|wanted| late == wanted)
                 && filter.due_before.is_none_or(|day| due.is_some_and(|due| due < day))
@@ -73,6 +85,23 @@ impl Rights {
         requests.truncate(limit);
         let next = requests.last().filter(|_| more).map(|(id, request)| Cursor(request.received_at, *id));
         Ok(Page { requests, next })
+    }
+
+    /// The requests that pass a filter in the order in which they are due, from `skip` on; those that rest come after those that run, those
+    /// that are over at the end. It reads from the store, so not on a thread that must not block.
+    ///
+    /// # Errors
+    /// What store and vault say.
+    pub fn queue(&self, filter: &Filter, skip: usize, limit: usize) -> Result<Queue, Error> {
+        let calendar = self.calendar();
+        let mut requests = self.find(filter, None, usize::MAX)?.requests;
+        requests.sort_by_cached_key(|(id, request)| {
+            let due = calendar.due(&request.course()).filter(|_| request.waits());
+            (request.state.is_over(), due.is_none(), due, request.received_at, *id)
+        });
+        let all = requests.len();
+        let requests = requests.into_iter().skip(skip).take(limit).collect();
+        Ok(Queue { requests, all })
     }
 
     /// The requests that name one of these identifiers. Those that are over have forgotten whom they were about. That somebody looks,

@@ -87,6 +87,12 @@ impl Kind {
         }
     }
 
+    /// Whether the policy asks for two persons to approve it.
+    #[must_use]
+    pub fn takes_two(self, policy: &Policy) -> bool {
+        policy.controller.four_eyes.iter().any(|kind| kind == self.name())
+    }
+
     /// Reads the name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

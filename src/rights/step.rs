@@ -3,6 +3,7 @@
 use super::request::{Fate, Ground, Kind, Request, RequestId, State};
 use super::{Error, Rights, about, calendar};
 use crate::clock::Millis;
+use crate::officers::Officer;
 use crate::policy::Policy;
 
 /// How many bytes of words a request takes before it takes no more that could go on without end. Records are limited.
@@ -142,11 +143,15 @@ impl Rights {
 
     /// Approves it, or is the first of two who must.
     fn approve(&self, request: &mut Request, by: &By<'_>) -> Result<&'static str, Error> {
-        if request.approvals.iter().any(|key| key == by.who) {
+        if request.approvals.iter().any(|who| who == by.who) {
             return Err(Error::SamePerson);
         }
+        let four_eyes = request.kind.takes_two(by.policy);
+        // Whoever has a key may have two, and an account beside them.
+        if four_eyes && !by.who.starts_with(Officer::PREFIX) {
+            return Err(Error::NoPerson);
+        }
         request.approvals.push(by.who.to_owned());
-        let four_eyes = by.policy.controller.four_eyes.iter().any(|kind| kind == request.kind.name());
         if four_eyes && request.approvals.len() < 2 {
             return Ok("approved_by_one");
         }

@@ -156,6 +156,12 @@ impl Frame {
         Self { words, company: company.name.clone(), imprint, base, tabs: Vec::new(), csrf: None }
     }
 
+    /// What forms carry; nothing if nobody is signed in.
+    #[must_use]
+    pub fn csrf(&self) -> &str {
+        self.csrf.as_deref().unwrap_or_default()
+    }
+
     /// The languages that one can change to.
     #[must_use]
     pub fn others(&self) -> Vec<Language> {

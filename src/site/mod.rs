@@ -6,8 +6,8 @@
 pub mod document;
 pub mod frame;
 pub mod page;
-pub mod receipt;
 mod render;
+pub mod table;
 #[cfg(test)]
 mod tests;
 

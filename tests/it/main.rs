@@ -1,6 +1,8 @@
 //! The tests of the whole: promises, journeys, crashes, and the walls of the house.
 
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod coverage;
 #[cfg(test)]
 mod crash;

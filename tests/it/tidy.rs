@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["profile"],
     &["intake", "forward"],
     &["rights"],
-    &["retention", "portal", "banner"],
+    &["retention", "portal", "banner", "console"],
 ];
 
 /// Not rooms but the frame: they hold the rooms together and may know all of them. Rooms reach up to them in `http.rs` alone.

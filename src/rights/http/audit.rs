@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::super::RequestId;
 use super::super::access::harmless;
 use super::problem;
-use super::register::{csv, is_table, limit};
+use super::register::{is_table, limit};
 use crate::app::App;
 use crate::audit::{Entry, Question};
 use crate::auth::{self, Scope};
 use crate::clock::rfc3339;
 use crate::error::{Code, Problem, ProblemBody};
+use crate::site::table::csv;
 
 /// How many entries a page has if nothing is said.
 const PAGE_USUAL: usize = 100;

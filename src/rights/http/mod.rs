@@ -171,7 +171,7 @@ fn problem(error: &Error) -> Problem {
     match error {
         Error::NotFound => Problem::new(Code::NotFound),
         Error::State(_) | Error::TooLate | Error::Underway => Problem::field(Code::Conflict, "state").detail(error.to_string()),
-        Error::SamePerson => Problem::field(Code::Conflict, "approvals").detail(error.to_string()),
+        Error::SamePerson | Error::NoPerson => Problem::field(Code::Conflict, "approvals").detail(error.to_string()),
         Error::Corrections(_) => Problem::field(Code::InvalidField, "corrections").detail(error.to_string()),
         Error::Traits(_) => Problem::field(Code::InvalidField, "traits").detail(error.to_string()),
         Error::NotTheirs | Error::Taken => Problem::field(Code::Conflict, "corrections").detail(error.to_string()),

@@ -12,6 +12,7 @@ use crate::auth::{self, Scope};
 use crate::clock::{Millis, rfc3339};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::limit::PAGE_MAX;
+use crate::site::table::csv;
 
 /// How many requests a page has if nothing is said.
 const PAGE_USUAL: usize = 100;
@@ -154,7 +155,7 @@ fn filter(wish: &Wish) -> Result<Filter, Problem> {
     let day = |text: &str| text.parse().map_err(|_other| wrong("due_before", "must be a day, such as 2026-12-24"));
     let due_before = wish.due_before.as_deref().map(day).transpose()?;
     let assigned = wish.assigned.clone();
-    Ok(Filter { state: state.transpose()?, kind: kind.transpose()?, late: late.transpose()?, due_before, assigned })
+    Ok(Filter { state: state.transpose()?, over: None, kind: kind.transpose()?, late: late.transpose()?, due_before, assigned })
 }
 
 /// How many entries a page shall have.
@@ -171,31 +172,6 @@ pub(super) fn is_table(format: Option<&str>) -> Result<bool, Problem> {
         Some("csv") => Ok(true),
         Some(_) => Err(wrong("format", "must be `json` or `csv`")),
     }
-}
-
-/// A page as a table (RFC 4180).
-pub(super) fn csv(
-    columns: &[&str],
-    rows: impl Iterator<Item = Vec<String>>,
-    next: Option<&str>,
-) -> Result<HttpResponse, Problem> {
-    let write = || -> Result<Vec<u8>, csv::Error> {
-        let mut table = csv::Writer::from_writer(Vec::new());
-        table.write_record(columns)?;
-        for row in rows {
-            table.write_record(row)?;
-        }
-        Ok(table.into_inner().map_err(csv::IntoInnerError::into_error)?)
-    };
-    let table = write().map_err(|error| {
-        tracing::error!(%error, "a table could not be written");
-        Problem::new(Code::Unavailable)
-    })?;
-    let mut answer = HttpResponse::Ok();
-    if let Some(next) = next {
-        answer.insert_header(("x-next", next));
-    }
-    Ok(answer.content_type("text/csv; charset=utf-8").insert_header(("Cache-Control", "no-store")).body(table))
 }
 
 impl ListedAnswer {

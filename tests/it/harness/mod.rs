@@ -2,6 +2,7 @@
 
 pub(crate) mod hook;
 pub(crate) mod mail;
+pub(crate) mod officers;
 pub(crate) mod people;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::people::{Person, policy_where};
+use crate::harness::people::Person;
 use crate::harness::{Answer, CANARY, Gateway, project};
 
 fn bearer(gateway: &Gateway) -> String {
@@ -186,31 +186,6 @@ fn numbered_without_gaps(gateway: &Gateway) {
         next = format!("&before={before}");
     }
     assert_eq!(numbers, (1..=numbers.len() as u64).rev().collect::<Vec<_>>());
-}
-
-#[test]
-fn where_the_policy_asks_for_two_one_is_not_enough() {
-    let policy = policy_where("controller.toml", "holidays = [", "four_eyes = [\"erasure\"]\nholidays = [");
-    let gateway = Gateway::with_policies(policy.path());
-    let erika = Person::new("erika");
-    let request = file(&gateway, "erasure", &erika, true);
-    let (operator, ines, jo) = (bearer(&gateway), key(&gateway, "rights"), key(&gateway, "rights"));
-    let first = act(&gateway, &ines, &request, "approve", &json!({})).json();
-    assert_eq!((&first["state"], first["approvals"].as_array().unwrap().len()), (&json!("in_review"), 1));
-    let again = act(&gateway, &ines, &request, "approve", &json!({}));
-    assert_eq!((again.status, again.field().as_str()), (409, "approvals"));
-    // Who doubts who it is takes back what was approved before.
-    act(&gateway, &jo, &request, "doubt", &json!({}));
-    act(&gateway, &jo, &request, "identify", &json!({}));
-    let first = act(&gateway, &operator, &request, "approve", &json!({})).json();
-    assert_eq!(first["state"], "in_review", "{first}");
-    assert_eq!(act(&gateway, &operator, &request, "approve", &json!({})).status, 409);
-    let second = act(&gateway, &ines, &request, "approve", &json!({})).json();
-    assert_eq!((&second["state"], second["approvals"].as_array().unwrap().len()), (&json!("running"), 2));
-    gateway.wait_for("the erasure", || (list(&gateway, "?state=done")["requests"][0]["kind"] == "erasure").then_some(()));
-    // Other kinds need one.
-    let other = file(&gateway, "access", &erika, true);
-    assert_eq!(act(&gateway, &ines, &other, "approve", &json!({})).json()["state"], "running");
 }
 
 #[test]

@@ -1,0 +1,5 @@
+//! The console: people of the company at work, what each role may do, and what attackers try.
+
+mod attacks;
+mod roles;
+mod work;
