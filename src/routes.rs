@@ -5,8 +5,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{PayloadConfig, ServiceConfig, delete, get, method, post, resource, scope, to};
 
 use crate::{
-    access, backup, banner, consent, console, error, forward, intake, ledger, limit, mail, portal, profile, retention, rights, site,
-    telemetry, vault,
+    access, backup, banner, consent, console, error, forward, intake, ledger, limit, mail, portal, profile, retention, rights,
+    site, telemetry, vault,
 };
 
 /// Adds all endpoints.

@@ -19,7 +19,10 @@ impl Point {
     #[must_use]
     pub const fn percent(self) -> Option<u64> {
         let all = self.yes.saturating_add(self.no);
-        if all == 0 { None } else { Some((self.yes.saturating_mul(200) / all).div_ceil(2)) }
+        match self.yes.saturating_mul(200).checked_div(all) {
+            Some(halves) => Some(halves.div_ceil(2)),
+            None => None,
+        }
     }
 }
 

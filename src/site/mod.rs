@@ -6,6 +6,7 @@
 pub mod document;
 pub mod frame;
 pub mod page;
+pub mod receipt;
 mod render;
 pub mod table;
 #[cfg(test)]

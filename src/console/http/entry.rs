@@ -204,14 +204,14 @@ fn invited(req: &HttpRequest, app: &App, token: &str, error: Option<&str>) -> An
     let words = f.words;
     match app.officers.invited(token, &f.company, app.clock.now()) {
         Ok((invitation, setup)) => {
-            let (name, role) = (invitation.name.clone(), words.say(&super::key("console-role-", invitation.role.name())));
+            let (name, role) = (invitation.name.clone(), words.say(super::key("console-role-", invitation.role.name())));
             let lead = if invitation.renews {
                 words.of("console-join-renews", "name", name)
             } else {
                 words.all("console-join-lead", [("name", name.into()), ("role", role.into())])
             };
             let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-            let error = error.map(|name| words.say(&super::key("console-join-error-", name)));
+            let error = error.map(|name| words.say(super::key("console-join-error-", name)));
             Ok(frame::answer(status, Join { f, invitation, setup, lead, error }.render())?)
         }
         Err(Error::NoInvitation) => {
@@ -225,13 +225,15 @@ fn invited(req: &HttpRequest, app: &App, token: &str, error: Option<&str>) -> An
 /// The sign-in page once more: the same for everything that can be wrong.
 fn refused(req: &HttpRequest, app: &App, (name, next): (&str, &str), error: &Error) -> Answer {
     let f = outside(req, app);
-    let (status, said) = match error {
-        Error::Refused => (StatusCode::UNAUTHORIZED, f.words.say("console-sign-in-refused")),
-        Error::Wait { seconds } => {
-            (StatusCode::TOO_MANY_REQUESTS, f.words.of("console-sign-in-wait", "number", seconds.div_ceil(60)))
-        }
-        Error::Busy => return Err(Problem::new(Code::Overloaded).retry_after(1).into()),
-        error => return Err(super::broken(error)),
+    let (status, said) = if let Error::Wait { seconds } = error {
+        let minutes = seconds.div_ceil(60);
+        (StatusCode::TOO_MANY_REQUESTS, f.words.of("console-sign-in-wait", "number", minutes))
+    } else if matches!(error, Error::Refused) {
+        (StatusCode::UNAUTHORIZED, f.words.say("console-sign-in-refused"))
+    } else if matches!(error, Error::Busy) {
+        return Err(Problem::new(Code::Overloaded).retry_after(1).into());
+    } else {
+        return Err(super::broken(error));
     };
     // A name as it was typed may be a password: it is not shown again unless it can be a name.
     let name = if crate::officers::invitation::is_name(name) { name.to_owned() } else { String::new() };

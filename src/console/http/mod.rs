@@ -207,7 +207,7 @@ impl Seat {
 
     /// What is called by a name that is not known before.
     pub(super) fn by_key(&self, prefix: &str, name: &str) -> String {
-        self.words.say(&key(prefix, name))
+        self.words.say(key(prefix, name))
     }
 }
 

@@ -223,10 +223,7 @@ pub async fn fetch(req: HttpRequest, app: web::Data<App>, id: web::Path<String>)
 
 /// Why a request is not shown.
 pub(super) fn missing(seat: &Seat, error: &Error) -> Stop {
-    match error {
-        Error::NotFound => seat.nothing(),
-        error => broken(error),
-    }
+    if matches!(error, Error::NotFound) { seat.nothing() } else { broken(error) }
 }
 
 fn asks(seat: &Seat, request: &Request, (shows_whom, is_known): (bool, bool)) -> Asks {
