@@ -147,7 +147,7 @@ fn shown(seat: &Seat, proven: Proven, place: Result<u64, ledger::Error>, size: u
     })
 }
 
-fn notice(seat: &Seat, NoticeShown { id, version, language, hash }: NoticeShown) -> Shown {
+fn notice(seat: &Seat, NoticeShown { id, version, language, hash, .. }: NoticeShown) -> Shown {
     let text = seat.policy.notice(&id).and_then(|notice| notice.languages.get(&language));
     let words = text.filter(|text| text.hash == hash).map(|text| (text.title.clone(), text.body.clone()));
     Shown { id, version, language, hash, words }
