@@ -73,7 +73,11 @@ fn a_request_is_filed_found_decided_and_proven() {
     let page = ines.browser.get(&format!("/console/requests/{id}"));
     assert!(!page.text.contains(CANARY), "who asked is forgotten");
 
-    // Another one is refused, for a reason that the law knows.
+    is_refused(&mut ines, &mut jo);
+    is_in_the_audit(&mut ines, &id);
+}
+
+fn is_refused(ines: &mut Officer<'_>, jo: &mut Officer<'_>) {
     let other = jo.files("access", &Person::new("otto").email);
     let refuse = format!("/console/requests/{other}/refuse");
     assert_eq!(wrong(&ines.browser.send(&refuse, &[("reason", "zum fünften Mal")])), Some("ground"));
@@ -82,8 +86,9 @@ fn a_request_is_filed_found_decided_and_proven() {
     let again = ines.browser.send(&refuse, &[("ground", "excessive"), ("reason", "x")]);
     assert_eq!(wrong(&again), Some("state"), "it is over");
     assert!(ines.browser.get(&format!("/console/requests/{other}?wrong=state")).text.contains("role=\"alert\""));
+}
 
-    // Who looked and who acted is in the audit.
+fn is_in_the_audit(ines: &mut Officer<'_>, id: &str) {
     let audit = ines.browser.get(&format!("/console/audit.csv?request={id}"));
     for line in [
         "officer:jo,received",

@@ -141,11 +141,11 @@ impl<'a> Officer<'a> {
     }
 
     /// Invites somebody who joins at once.
-    pub(crate) fn invites(&mut self, name: &str, role: &str) -> Officer<'a> {
+    pub(crate) fn invites(&mut self, name: &str, role: &str) -> Self {
         let page = self.browser.send("/console/officers", &[("name", name), ("role", role)]);
         assert_eq!(page.status, 200, "{}", page.text);
         let link = between(&page.text, "/console/join/", "<").unwrap().to_owned();
-        Officer::joins(self.browser.gateway, name, &format!("/console/join/{link}"))
+        Self::joins(self.browser.gateway, name, &format!("/console/join/{link}"))
     }
 
     /// Files a request that the desk has identified.
