@@ -23,9 +23,9 @@ document.addEventListener('submit', async (event) => {
     (known ? document.getElementById(known) : main)?.focus({ preventScroll: true });
     const status = main.querySelector('[role=status]');
     if (status) {
-      const words = status.innerHTML;
-      status.textContent = '';
-      requestAnimationFrame(() => (status.innerHTML = words));
+      const words = [...status.childNodes];
+      status.replaceChildren();
+      requestAnimationFrame(() => status.replaceChildren(...words));
     }
   } catch {
     location.reload();
