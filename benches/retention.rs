@@ -106,6 +106,7 @@ fn config(folder: &Path) -> Config {
         public_url: None,
         witnesses: None,
         demo: None,
+        withdrawal_cut_ms: 1000,
         index_key_days: 0,
         master: MasterKey::default(),
     }

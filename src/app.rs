@@ -1,6 +1,7 @@
 //! The gateway as one value: every room, opened once and handed round by reference.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -9,7 +10,7 @@ use crate::auth::{self, Keys};
 use crate::backup::{self, Backups};
 use crate::clock::{Chance, Clock};
 use crate::config::{self, Config};
-use crate::consent::Consents;
+use crate::consent::{self, Consents};
 use crate::egress::Egress;
 use crate::forward::Forwarder;
 use crate::identity::Directory;
@@ -18,7 +19,7 @@ use crate::ledger::{Ledger, Trust};
 use crate::limit::Limiter;
 use crate::mail::{self, Mails};
 use crate::officers::Officers;
-use crate::policy::{self, Handle};
+use crate::policy::{self, Handle, Policy};
 use crate::portal::Portal;
 use crate::profile::Profiles;
 use crate::retention::{self, Retention};
@@ -107,7 +108,7 @@ impl App {
         let vault = Arc::new(Vault::open_with(&config.keys, &store, &chance, &settings)?);
         let ledger = Arc::new(Ledger::open(&store, &vault, &config.data.join("ledger"))?);
         let directory = Arc::new(Directory::open(&store, &vault)?);
-        let consents = Arc::new(Consents::open(&store, &vault, &directory, &policy.current())?);
+        let consents = consents(&config, (&store, &vault, &directory), &policy.current())?;
         let profiles = Arc::new(Profiles::open(&store, &vault)?);
         let intake = Arc::new(Intake::open(&store, &vault, &directory, &consents, &clock)?);
         let egress = Egress::new().context("the HTTP client does not start")?;
@@ -269,6 +270,15 @@ impl App {
         self.store.close()?;
         Ok(())
     }
+}
+
+fn consents(
+    config: &Config,
+    (store, vault, directory): (&Store, &Arc<Vault>, &Arc<Directory>),
+    policy: &Policy,
+) -> Result<Arc<Consents>, consent::Error> {
+    let cut = Duration::from_millis(config.withdrawal_cut_ms);
+    Ok(Arc::new(Consents::open(store, vault, directory, policy)?.cut_after(cut)))
 }
 
 fn first_policy(config: &Config) -> anyhow::Result<Handle> {

@@ -46,6 +46,9 @@ pub struct Config {
     /// After how many days identifiers are moved to a new index key, so that residues of the erased mean nothing; 0: never
     #[arg(long, env = "PFORTE_INDEX_KEY_DAYS", default_value_t = 30)]
     pub index_key_days: u32,
+    /// How long a withdrawal waits for a recipient that does not answer, in milliseconds; then the request is cut off
+    #[arg(long, env = "PFORTE_WITHDRAWAL_CUT_MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub withdrawal_cut_ms: u64,
     /// Where the master key comes from
     #[command(flatten)]
     pub master: MasterKey,

@@ -76,6 +76,12 @@ impl Failure {
             Self::TooLarge => "too_large",
         }
     }
+
+    /// Whether what failed for this reason, as a code, may have arrived all the same: it was sent, and no answer came.
+    #[must_use]
+    pub fn may_have_arrived(code: &str) -> bool {
+        [Self::Timeout, Self::Broken].iter().any(|failure| failure.code() == code)
+    }
 }
 
 /// What is asked of an API.

@@ -110,6 +110,8 @@ fn systems(cfg: &mut ServiceConfig) {
                 .route("/{id}/package", get().to(rights::http::package::package))
                 .route("/{id}/{step}", post().to(rights::http::act)),
         )
+        .route("/v1/identity/unlink", post().to(rights::http::unlink::unlink))
+        .route("/v1/identity/relink", post().to(rights::http::unlink::relink))
         .route("/v1/audit", get().to(rights::http::audit::list));
 }
 

@@ -55,11 +55,22 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The explanation as lines for a terminal, one destination each.
+/// The explanation as lines for a terminal, one destination each, then one for each link that keeps something back.
 #[must_use]
 pub fn lines(answer: &Value) -> Vec<String> {
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let destinations = answer.get("destinations").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let list = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let (destinations, links) = (list(answer, "destinations"), list(answer, "links"));
+    let words = |value: &Value, name: &str| list(value, name).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
+    let link = |l: &Value| {
+        let over = if text(l, "over") == "link" { "is linked to somebody with" } else { "is of somebody who also has" };
+        format!(
+            "held by a link: {} {over} {}, who refused {}",
+            text(l, "identifier"),
+            words(l, "linked_to"),
+            words(l, "purposes")
+        )
+    };
     destinations
         .iter()
         .map(|d| {
@@ -69,5 +80,6 @@ pub fn lines(answer: &Value) -> Vec<String> {
             };
             format!("{mark} {:<8} [{reason}] {}", text(d, "destination"), text(d, "sentence"))
         })
+        .chain(links.iter().map(link))
         .collect()
 }

@@ -136,17 +136,13 @@ pub async fn record(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
     let signal = signal::of(&req, &policy);
     let (identifiers, at) = (order.identifiers.clone(), order.at);
     // A task of its own: what has begun is finished even if the client hangs up.
-    let (consents, forwarder) = (Arc::clone(&app.consents), Arc::clone(&app.forwarder));
+    let consents = Arc::clone(&app.consents);
     let recorded = actix_web::rt::spawn(async move {
         let refused = match signal {
             Some(signal) => consents.heed_with(signal, &mut order).await?,
             None => None,
         };
         let said = if order.decisions.is_empty() { None } else { Some(consents.record(order).await?) };
-        // What relied on a grant that is withdrawn now, and is on the wire, arrives or fails before this is acknowledged.
-        if refused.is_some() || said.as_ref().is_some_and(Recorded::withdraws) {
-            forwarder.fence().await;
-        }
         Ok((refused, said))
     })
     .await;

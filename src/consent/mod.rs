@@ -1,14 +1,18 @@
 //! What people decided, and what stands now.
 //!
 //! Promises: a refusal is recorded with the same care as a grant; times are the server's; two decisions at one moment lose
-//! none; a decision holds from the moment in which it is acknowledged, and is durable then (P7); a grant counts only for the
+//! none; a decision holds from the moment in which it is acknowledged, and is durable then (P7); when a withdrawal is acknowledged
+//! nothing that relied on the grant is on its way any more, whoever recorded it (P2; `fence.rs`); a grant counts only for the
 //! identifiers that it was given with, a refusal for everything that is known to belong together (P1, P8; see
 //! `docs/decisions/0003`). It serves GDPR Art. 7(1) and (3). It knows neither events nor destinations.
 
 mod decide;
+mod fence;
 pub mod http;
 pub mod import;
+mod join;
 mod leave;
+mod links;
 mod rates;
 mod receipt;
 mod record;
@@ -33,8 +37,11 @@ use crate::ledger::{self, SALT_BYTES};
 use crate::policy::Policy;
 use crate::store::{self, Batch, Store, Stream};
 use crate::vault::{self, DataKey, Sealed, Vault};
+use fence::Fence;
+pub use fence::{CUT, Reliance, Relied};
 pub use import::Evidence;
 pub use leave::Memorable;
+pub use links::KeptBack;
 pub use rates::{ByPurpose, Counts, Rates};
 pub use receipt::{Doubt, Handle, Proven, RECEIPT, Receipt, Stated, Told};
 use record::{DECISIONS, DecisionKey, STANDING, Stand, StandingRecord, SubjectKey, aad};
@@ -52,8 +59,6 @@ const TRIES_MAX: u32 = 64;
 const ERASED_PAUSE: Duration = Duration::from_millis(5);
 /// How many records are read at a time.
 const PAGE: usize = 512;
-/// How far joining follows links.
-const HOPS_MAX: usize = 4;
 
 /// Why a decision could not be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -185,13 +190,15 @@ pub struct Recorded {
     pub decision: Decision,
     /// Where its receipt is fetched: that of whoever has the strongest of the stated identifiers.
     pub receipt: Handle,
+    /// Who decided.
+    people: Vec<SubjectId>,
 }
 
 impl Recorded {
-    /// Whether a grant ended: something that relied on it may be on its way.
-    #[must_use]
-    pub fn withdraws(&self) -> bool {
-        self.decision.states.values().any(|state| *state == State::Withdrawn)
+    /// Whether anything was refused: what relied on a grant, on somebody else's that a link keeps back from here on, or on another legal
+    /// basis, may be on its way.
+    fn refuses(&self) -> bool {
+        self.decision.states.values().any(|state| state.is_no())
     }
 }
 
@@ -208,6 +215,10 @@ pub struct Consents {
     memory: RwLock<Memory>,
     /// How often what was decided.
     pub rates: Rates,
+    /// What is on its way because of what stands.
+    fence: Arc<Fence>,
+    /// How long a withdrawal waits for what is on the wire.
+    cut: Duration,
     /// Who was closed before the start and is not gone yet.
     closed: Mutex<Vec<SubjectId>>,
 }
@@ -226,6 +237,8 @@ impl Consents {
             purse: Purse::default(),
             memory: RwLock::default(),
             rates: Rates::new(store),
+            fence: Arc::default(),
+            cut: CUT,
             closed: Mutex::default(),
         };
         consents.each_record(|subject, record| {
@@ -273,43 +286,24 @@ impl Consents {
         self.memory.read().combine(resolved, at)
     }
 
-    /// The subject whose customer ID an event with these identifiers carries: the owner of the strongest one, joined with
-    /// somebody else only if both ends granted the policy's linking purpose.
-    #[must_use]
-    pub fn customer(&self, resolved: &Resolved, policy: &Policy, at: Millis) -> Option<SubjectId> {
-        let strongest = resolved.nodes.iter().min_by_key(|known| strength(policy, known.kind))?;
-        Some(self.directory.subject(self.joined(strongest.owner, policy, at)))
-    }
-
-    /// The subject that a subject is joined to; itself if to none.
-    #[must_use]
-    pub fn joined(&self, subject: SubjectRef, policy: &Policy, at: Millis) -> SubjectRef {
-        let Some(linking) = policy.linking else { return subject };
-        let memory = self.memory.read();
-        let mut current = subject;
-        let mut passed = vec![subject];
-        for _ in 0..HOPS_MAX {
-            // Whoever has an ID of the company's own is somebody already, and is joined to nobody.
-            if self.directory.has_user_id(current, policy) || !memory.subject_allows(current, linking, at) {
-                break;
-            }
-            let linked = self.directory.linked_to(current);
-            let [next] = linked.as_slice() else { break };
-            if passed.contains(next) || !memory.subject_allows(*next, linking, at) {
-                break;
-            }
-            current = *next;
-            passed.push(current);
-        }
-        current
-    }
-
-    /// Records a decision. When this returns it is durable, and every event from now on is decided by it.
+    /// Records a decision. When this returns it is durable, every event from now on is decided by it, and what relied on a grant that it
+    /// ended has left, failed or was cut.
     ///
     /// # Errors
     /// [`Error::NotAsked`], [`Error::NoNotice`], [`Error::NoticeOutdated`], [`Error::NotInNotice`], [`Error::Token`], [`Error::Nobody`]; then
     /// nothing was recorded.
     pub async fn record(&self, order: Order) -> Result<Recorded, Error> {
+        let recorded = self.decide(order).await?;
+        self.fence(std::slice::from_ref(&recorded)).await;
+        Ok(recorded)
+    }
+
+    /// The same without the wait for what is on its way: whoever calls this calls [`Consents::fence`] with what it gives, before anybody
+    /// is told.
+    ///
+    /// # Errors
+    /// As [`Consents::record`].
+    pub async fn decide(&self, order: Order) -> Result<Recorded, Error> {
         if order.identifiers.is_empty() {
             return Err(Error::Nobody);
         }
@@ -373,7 +367,8 @@ impl Consents {
         plan.keys().iter().for_each(|(subject, key)| self.vault.learn(*subject, key));
         self.learn(&folded, &order.policy);
         self.rates.count(order.policy.controller.day(order.at), &recorded.states);
-        Ok(Recorded { decision: recorded, receipt })
+        let people = folded.into_iter().map(|(owner, _)| owner).collect();
+        Ok(Recorded { decision: recorded, receipt, people })
     }
 
     /// Adds a decision to what stands for one owner, and puts both into the batch; nothing if it says nothing new. Whoever else decides for the same
@@ -419,7 +414,7 @@ impl Consents {
     }
 
     /// Restricts the processing of a subject's data, or ends that (GDPR Art. 18). It holds from the moment in which this returns, and
-    /// is durable then.
+    /// is durable then; nothing of the subject is on its way any more.
     ///
     /// # Errors
     /// What store and vault say; [`vault::Error::Shredded`] if the subject was erased.
@@ -444,6 +439,9 @@ impl Consents {
             match self.store.commit(batch).await {
                 Ok(_) => {
                     self.learn(&[(subject, record)], policy);
+                    if restricted {
+                        self.fence_people(&[subject]).await;
+                    }
                     return Ok(());
                 }
                 Err(store::Error::Conflict) if tries < TRIES_MAX => tries += 1,
@@ -557,12 +555,6 @@ impl Consents {
     pub fn memory_bytes(&self) -> usize {
         self.memory.read().bytes()
     }
-}
-
-/// Smaller is stronger: the policy's order, with devices, which may be shared, behind everything else.
-fn strength(policy: &Policy, kind: usize) -> (bool, usize) {
-    let device = policy.identifiers.get(kind).is_some_and(|t| t.kind == crate::policy::IdentifierKind::Device);
-    (device, kind)
 }
 
 fn open_standing(key: &DataKey, subject: SubjectId, Sealed(sealed): &Sealed) -> Result<StandingRecord, Error> {

@@ -65,6 +65,13 @@ pub enum State {
     Withdrawn,
 }
 
+impl State {
+    /// Whether it ends or keeps out what needs a yes.
+    pub(super) const fn is_no(self) -> bool {
+        matches!(self, Self::Denied | Self::Withdrawn)
+    }
+}
+
 /// How a decision was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -137,6 +137,16 @@ impl Memory {
         self.restricted.iter().copied().map(SubjectRef)
     }
 
+    /// What a subject as a whole has refused.
+    pub(super) fn refused(&self, subject: SubjectRef) -> Purposes {
+        self.subject_cell(subject).denied
+    }
+
+    /// What was refused with an identifier.
+    pub(super) fn refused_with(&self, node: NodeRef) -> Purposes {
+        self.nodes.get(index(node.0)).map_or(Purposes::NONE, |cell| cell.denied)
+    }
+
     /// Forgets what stands for a subject and its identifiers.
     pub(super) fn remove(&mut self, subject: SubjectRef, nodes: &[NodeRef]) {
         put(&mut self.subjects, index(subject.0), Cell::EMPTY);

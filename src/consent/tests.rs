@@ -13,19 +13,19 @@ use super::*;
 use crate::clock::DAY_MS;
 use crate::policy::{self, LegalBasis, Purposes};
 
-struct House {
+pub(super) struct House {
     store: Store,
     vault: Arc<Vault>,
-    policy: Arc<Policy>,
-    directory: Arc<Directory>,
-    consents: Arc<Consents>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) consents: Arc<Consents>,
     _keys: tempfile::TempDir,
 }
 
-const NOON: Millis = 1_800_000_000_000;
+pub(super) const NOON: Millis = 1_800_000_000_000;
 
 impl House {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let keys = tempfile::tempdir().unwrap();
         let store = Store::memory();
         let vault = Arc::new(Vault::open(&keys.path().join("keys"), &store, &Chance::system()).unwrap());
@@ -41,14 +41,14 @@ impl House {
         self.consents = Arc::new(Consents::open(&self.store, &self.vault, &self.directory, &self.policy).unwrap());
     }
 
-    fn identifiers(&self, who: &[(&str, &str)]) -> Vec<Identifier> {
+    pub(super) fn identifiers(&self, who: &[(&str, &str)]) -> Vec<Identifier> {
         let mut all: Vec<Identifier> =
             who.iter().map(|(k, v)| identity::parse(&self.policy, &self.vault, k, v).unwrap()).collect();
         all.sort_by_key(|i| i.kind);
         all
     }
 
-    fn order(&self, who: &[(&str, &str)], decisions: &[(&str, bool)], at: Millis) -> Order {
+    pub(super) fn order(&self, who: &[(&str, &str)], decisions: &[(&str, bool)], at: Millis) -> Order {
         Order {
             identifiers: self.identifiers(who),
             decisions: decisions.iter().map(|(p, yes)| (self.policy.purpose(p).unwrap(), *yes)).collect(),
@@ -69,7 +69,7 @@ impl House {
     }
 
     /// States identifiers together, as a kept event does.
-    fn tell(&self, who: &[(&str, &str)]) {
+    pub(super) fn tell(&self, who: &[(&str, &str)]) {
         let chance = Chance::system();
         let context = Admission { vault: &self.vault, policy: &self.policy, chance: &chance, at: NOON };
         let mut batch = Batch::default();
@@ -82,7 +82,7 @@ impl House {
         self.consents.standing(&self.directory.resolve(&self.identifiers(who)), at)
     }
 
-    fn bit(&self, purpose: &str) -> Purposes {
+    pub(super) fn bit(&self, purpose: &str) -> Purposes {
         Purposes::one(self.policy.purpose(purpose).unwrap())
     }
 

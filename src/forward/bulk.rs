@@ -6,6 +6,7 @@ use super::judge::{self, Judged, Ready, Target};
 use super::lanes::{self, Fate, Ran};
 use super::window::Item;
 use super::{Core, Fault};
+use crate::consent::Reliance;
 use crate::profile::Staged;
 use crate::store::Batch;
 
@@ -19,6 +20,8 @@ pub(super) struct Sent {
     pub(super) staged: Option<Staged>,
     /// What the destination must remember in the commit.
     pub(super) memo: Option<Vec<u8>>,
+    /// To be let go after the commit: until then it is on its way.
+    pub(super) relying: Vec<Reliance>,
 }
 
 /// Hands items over, given with their numbers in the order of the outbox.
@@ -75,6 +78,7 @@ fn to_profile(core: &Core, target: Target<'_>, items: &[(usize, &Item)]) -> Resu
         }
     }
     sent.staged = Some(staged);
+    sent.relying = ready.into_iter().map(|one| one.reliance).collect();
     Ok(sent)
 }
 
@@ -85,5 +89,6 @@ fn to_files(core: &Core, target: Target<'_>, files: &mut Files, items: &[(usize,
         let lines: Vec<(String, &[u8])> = ready.iter().map(|r| (files.name(r.received_at), r.body.as_slice())).collect();
         sent.memo = Some(files.write(&lines)?);
     }
+    sent.relying = ready.into_iter().map(|one| one.reliance).collect();
     Ok(sent)
 }

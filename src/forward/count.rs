@@ -13,6 +13,8 @@ pub struct Figures {
     pub withheld: BTreeMap<&'static str, u64>,
     /// Events whose subject was erased while they waited.
     pub gone: u64,
+    /// Events that a withdrawal cut off while they were on the wire: they may have been received.
+    pub cut: u64,
     /// Tries that failed and will be repeated.
     pub retried: u64,
     /// Events that were parked because the destination would not take them while it took others.
@@ -28,6 +30,7 @@ impl Figures {
     pub(super) fn merge(&mut self, other: &Self) {
         self.delivered += other.delivered;
         self.gone += other.gone;
+        self.cut += other.cut;
         self.retried += other.retried;
         self.parked += other.parked;
         self.dead += other.dead;

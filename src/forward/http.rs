@@ -220,7 +220,8 @@ impl Forwarder {
         for (id, counts) in self.counts() {
             figures.delivered.push((id.clone(), counts.delivered));
             figures.parked.push((id.clone(), counts.waiting));
-            let kept = counts.withheld.into_iter().chain([("subject_gone", counts.gone)]).filter(|(_, n)| *n > 0);
+            let others = [("subject_gone", counts.gone), ("cut", counts.cut)];
+            let kept = counts.withheld.into_iter().chain(others).filter(|(_, n)| *n > 0);
             figures.events.extend(kept.map(|(reason, n)| (String::new(), id.clone(), reason, n)));
         }
     }

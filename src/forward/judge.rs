@@ -3,6 +3,7 @@
 use super::record::about;
 use super::{Core, Fault};
 use crate::clock::Millis;
+use crate::consent::Reliance;
 use crate::events::{Event, consent_object};
 use crate::gate::{self, Parcel, Question};
 use crate::id::{NodeId, SubjectId};
@@ -28,6 +29,8 @@ pub(super) struct Ready {
     pub(super) body: Vec<u8>,
     /// Why the profile store must keep a copy, if a law says so.
     pub(super) kept: Option<profile::Term>,
+    /// Holds the acknowledgement of a withdrawal up until this has left.
+    pub(super) reliance: Reliance,
 }
 
 /// What is to be done with an entry.
@@ -81,8 +84,8 @@ fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Ev
     let Target { policy, index, destination, .. } = target;
     let Some((source, _)) = policy.source(entry.source) else { return Ok(Judged::Withheld(NO_SOURCE)) };
     let stated = identity::extract(event, policy, &core.vault);
-    let resolved = core.directory.resolve(&stated.identifiers);
-    let standing = core.consents.standing(&resolved, at);
+    let relied = core.consents.rely(&stated.identifiers, entry.subject, policy, at);
+    let standing = relied.standing;
     let narrowing = consent_object::narrowing(event, policy);
     let question =
         Question { source, event, standing: &standing, narrowing: &narrowing, has_identifier: !stated.identifiers.is_empty() };
@@ -92,9 +95,8 @@ fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Ev
         Err(withheld) => return Ok(Judged::Withheld(withheld.reason.code())),
     };
     let Some(route) = policy.routes.get(verdict.route) else { return Ok(Judged::Broken("shape")) };
-    let Some(customer) = core.consents.customer(&resolved, policy, at) else {
-        return Ok(Judged::Withheld(NO_IDENTIFIER));
-    };
+    let Some(customer) = relied.customer else { return Ok(Judged::Withheld(NO_IDENTIFIER)) };
+    relied.reliance.only_for(policy, used.or(relied.linking));
     let domain = core.vault.domain(&destination.domain)?;
     let parcel = Parcel {
         event,
@@ -116,6 +118,7 @@ fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Ev
         body: with_delivery(body, &delivery),
         delivery,
         kept: kept(target, event, entry.received_at),
+        reliance: relied.reliance,
     })))
 }
 

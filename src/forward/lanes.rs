@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use futures_util::StreamExt as _;
 
 use super::destinations::webhook::{Answered, Webhook};
-use super::judge::{self, Judged, Target};
+use super::judge::{self, Judged, Ready, Target};
+use super::recipients;
 use super::window::Item;
 use super::{CONCURRENCY_MAX, Core, Fault};
 use crate::clock::Millis;
@@ -23,6 +24,8 @@ pub(super) enum Fate {
     Gone,
     /// Given up, for this reason.
     Dead(&'static str),
+    /// Cut off because a withdrawal would not wait any longer. It may have been received, and is not tried again.
+    Cut,
     /// To be tried again.
     Failed(&'static str),
     /// To be tried again, not before then.
@@ -116,7 +119,19 @@ impl Run<'_> {
             Judged::Gone => return Ok(Fate::Gone),
             Judged::Broken(reason) => return Ok(Fate::Dead(reason)),
         };
-        Ok(match self.webhook.send(*ready, at).await {
+        let Ready { delivery, body, reliance, .. } = *ready;
+        // A request that is dropped is ended: its connection is closed, and what is not on the wire yet never will be.
+        let answered = tokio::select! {
+            biased;
+            answered = self.webhook.post(delivery, body, at) => answered,
+            () = reliance.cut() => {
+                // The withdrawal waits for this, too.
+                recipients::may_have(&self.core.store, &self.target.destination.id, item.subject, self.core.clock.now()).await?;
+                return Ok(Fate::Cut);
+            }
+        };
+        drop(reliance);
+        Ok(match answered {
             Answered::Taken => self.answered(Fate::Delivered),
             Answered::Refused(reason) => self.answered(Fate::Dead(reason)),
             Answered::Failed(reason) => Fate::Failed(reason),
@@ -139,7 +154,7 @@ impl Run<'_> {
                 ran.tripped |= self.failures.get() >= FAILURES_MAX;
             }
             Fate::Wait(until) => ran.wait = ran.wait.max(Some(until)),
-            Fate::Delivered | Fate::Withheld(_) | Fate::Gone | Fate::Dead(_) => {}
+            Fate::Delivered | Fate::Withheld(_) | Fate::Gone | Fate::Dead(_) | Fate::Cut => {}
         }
     }
 

@@ -4,7 +4,8 @@
 //! what may leave, sends, and moves the cursor when the destination has confirmed.
 //!
 //! It **promises**
-//! - an event that consent or policy keep back by now does not leave (P1, P2): the gate is asked right before each send;
+//! - an event that consent or policy keep back by now does not leave (P1, P2): the gate is asked right before each send, and what stands
+//!   is relied on ([`Consents::rely`]) until the event has left, so that a withdrawal waits for it or cuts it off;
 //! - what was acknowledged at intake and may leave is delivered **at least once**, with the same idempotency key each time; to
 //!   the embedded profile store and to files exactly once;
 //! - the events of one subject arrive in their order, also over retries;
@@ -280,8 +281,9 @@ impl Forwarder {
         }
     }
 
-    /// Waits until everything that was decided before has left or stayed: from here on every send was decided after the call. A
-    /// request that is on the wire is waited for, at most as long as a destination may take to answer.
+    /// Waits until everything that was decided before has left or stayed, and what became of it is stored: then the list of recipients is
+    /// complete. A request that is on the wire is waited for, at most as long as a destination may take to answer. A withdrawal does
+    /// not need this ([`Consents::record`] waits for what relied on it), and it holds all destinations up.
     pub async fn fence(&self) {
         let asked: Vec<(u64, watch::Receiver<u64>)> = self
             .running

@@ -43,6 +43,15 @@ pub(super) fn known_before(store: &Store, destinations: &[&str], time: Millis) -
     }
 }
 
+/// What a step reached of somebody at a destination.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reach {
+    /// How many events it confirmed.
+    pub(super) events: u64,
+    /// Whether something was sent of which nobody knows if it arrived.
+    pub(super) unclear: bool,
+}
+
 /// What one destination received of several subjects together.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum(Option<Received>);
@@ -55,6 +64,7 @@ impl Sum {
             return;
         };
         sum.events += more.events;
+        sum.unclear_at = sum.unclear_at.max(more.unclear_at);
         sum.first_at = sum.first_at.min(more.first_at);
         sum.last_at = sum.last_at.max(more.last_at);
     }
@@ -99,19 +109,30 @@ pub fn forget_received(store: &Store, subjects: &[SubjectId], batch: &mut Batch)
     Ok(())
 }
 
-/// Counts events that a destination confirmed, in the commit that moves its cursor.
+/// Counts events that a destination confirmed, and notes what it may have received, in the commit that moves its cursor.
 pub(super) fn count(
     store: &Store,
     batch: &mut Batch,
     destination: &str,
-    delivered: BTreeMap<SubjectId, u64>,
+    reached: BTreeMap<SubjectId, Reach>,
     at: Millis,
 ) -> Result<(), store::Error> {
-    for (subject, events) in delivered {
+    for (subject, Reach { events, unclear }) in reached {
         let key = ReceivedKey { subject, destination: destination.to_owned() };
-        let before = RECIPIENTS.get(store, &key)?.unwrap_or(Received { events: 0, first_at: at, last_at: at });
-        let received = Received { events: before.events + events, last_at: at, ..before };
+        let first = Received { events: 0, first_at: at, last_at: at, unclear_at: None };
+        let mut received = RECIPIENTS.get(store, &key)?.unwrap_or(first);
+        received.events += events;
+        received.last_at = if events > 0 { at } else { received.last_at };
+        received.unclear_at = if unclear { Some(at) } else { received.unclear_at };
         RECIPIENTS.put(batch, &key, &received);
     }
     Ok(())
+}
+
+/// Stores that a destination may have received something. Durable when it returns.
+pub(super) async fn may_have(store: &Store, destination: &str, subject: SubjectId, at: Millis) -> Result<(), store::Error> {
+    let mut batch = Batch::default();
+    let reached = BTreeMap::from([(subject, Reach { events: 0, unclear: true })]);
+    count(store, &mut batch, destination, reached, at)?;
+    store.commit(batch).await.map(drop)
 }

@@ -41,26 +41,42 @@ impl Key for ReceivedKey {
 pub struct Received {
     /// How many events it confirmed. After a crash a webhook may have got some of them twice; they count once.
     pub events: u64,
-    /// When it confirmed the first.
+    /// When it confirmed the first, or may have received it.
     pub first_at: Millis,
-    /// When it confirmed the latest.
+    /// When it confirmed the latest; if none, as `first_at`.
     pub last_at: Millis,
+    /// When something was last sent to it of which nobody knows whether it arrived: no answer came, or a withdrawal cut it off.
+    pub unclear_at: Option<Millis>,
+}
+
+impl Received {
+    /// When it received the latest, or may have.
+    #[must_use]
+    pub fn latest_at(&self) -> Millis {
+        self.unclear_at.map_or(self.last_at, |unclear_at| unclear_at.max(self.last_at))
+    }
 }
 
 impl Record for Received {
-    const VERSION: u8 = 1;
+    /// Version 1 knew nothing of what is unclear.
+    const VERSION: u8 = 2;
 
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.events.to_be_bytes());
         out.extend_from_slice(&self.first_at.to_be_bytes());
         out.extend_from_slice(&self.last_at.to_be_bytes());
+        out.extend(self.unclear_at.iter().flat_map(|at| at.to_be_bytes()));
     }
 
     fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
-        let (events, rest) = bytes.split_first_chunk::<8>().filter(|_| version == Self::VERSION)?;
+        let (events, rest) = bytes.split_first_chunk::<8>().filter(|_| (1..=Self::VERSION).contains(&version))?;
         let (first_at, rest) = millis(rest)?;
-        let (last_at, []) = millis(rest)? else { return None };
-        Some(Self { events: u64::from_be_bytes(*events), first_at, last_at })
+        let (last_at, rest) = millis(rest)?;
+        let unclear_at = match rest {
+            [] => None,
+            rest => Some(Millis::from_be_bytes(rest.try_into().ok()?)),
+        };
+        Some(Self { events: u64::from_be_bytes(*events), first_at, last_at, unclear_at })
     }
 }
 

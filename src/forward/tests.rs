@@ -1,3 +1,4 @@
+mod cut;
 mod faults;
 mod house;
 mod server;

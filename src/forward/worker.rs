@@ -367,7 +367,7 @@ impl Worker {
         }
         self.taken = pending.len();
         let cut_short = self.cut_short();
-        let Sent { mut ran, batch, staged, memo } = bulk::send(&core, target, sink, &pending, &cut_short).await?;
+        let Sent { mut ran, batch, staged, memo, relying } = bulk::send(&core, target, sink, &pending, &cut_short).await?;
         if ran.alive {
             self.rise();
         }
@@ -377,6 +377,7 @@ impl Worker {
         if let Some(staged) = staged {
             core.profiles.learn(&staged, &positions);
         }
+        drop(relying);
         if let Sink::Files(files) = sink {
             files.confirm();
         }
@@ -396,11 +397,11 @@ impl Worker {
 
     /// Stores how far the destination is, and what changed; memory learns it when it is durable.
     async fn settle(&mut self, policy: &Policy, changes: Changes) -> Result<Vec<Position>, Fault> {
-        let Changes { mut batch, done, parked, buried, memo, figures, delivered } = changes;
+        let Changes { mut batch, done, parked, buried, memo, figures, reached } = changes;
         let (next, ahead) = self.window.front_after(&done);
         let memo = memo.unwrap_or_else(|| self.memo.clone());
         CURSORS.put(&mut batch, &Name(self.id.clone()), &Cursor { next, ahead, memo: memo.clone() });
-        recipients::count(&self.core.store, &mut batch, &self.id, delivered, self.core.clock.now())?;
+        recipients::count(&self.core.store, &mut batch, &self.id, reached, self.core.clock.now())?;
         let dropped = self.core.shared.drop_passed(policy, &self.id, next.chunk, &mut batch);
         let positions = self.core.store.commit(batch).await?;
         self.core.shared.moved(&self.id, next.chunk, dropped);

@@ -21,8 +21,27 @@ pub struct Explanation {
     pub policy: String,
     /// The types of the identifiers that were recognised, strongest first. Never a value.
     pub identifiers: Vec<String>,
+    /// Links over which somebody else's refusal holds for this event, and what that is. Whoever may see it does not see who.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkExplanation>,
     /// What would happen at each destination.
     pub destinations: Vec<DestinationExplanation>,
+}
+
+/// A link that keeps something back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct LinkExplanation {
+    /// The type of the identifier that the event states.
+    #[schema(example = "device")]
+    pub identifier: String,
+    /// Over what: `link` if it was stated together with somebody else, which `POST /v1/identity/unlink` takes back; `person` if the same
+    /// person has refused with another identifier.
+    #[schema(example = "link")]
+    pub over: &'static str,
+    /// The types of identifiers that whoever refused has. Never a value.
+    pub linked_to: Vec<String>,
+    /// The purposes that were refused.
+    pub purposes: Vec<String>,
 }
 
 /// What would happen at one destination.
@@ -75,6 +94,8 @@ pub struct PurposesExplanation {
 pub struct Asked<'a> {
     /// What was recognised in the event, strongest first.
     pub identifiers: &'a [Identifier],
+    /// Links over which refusals hold for it.
+    pub links: Vec<LinkExplanation>,
     /// The language of the sentences.
     pub lang: &'a str,
     /// When the event arrived, or would have.
@@ -112,7 +133,8 @@ pub fn explain(
             Some(one(policy, question, asked.lang, verdict, dest).with(event))
         })
         .collect();
-    Explanation { policy: policy.version.clone(), identifiers, destinations }
+    let links = asked.links.clone();
+    Explanation { policy: policy.version.clone(), identifiers, links, destinations }
 }
 
 impl DestinationExplanation {

@@ -2,7 +2,7 @@
 
 use super::directory::{Directory, tag};
 use super::memory::Memory;
-use super::record::{Entry, INDEX, LINKS, Link, Nothing, Owner, VALUES, ValueKey, value_aad};
+use super::record::{Entry, INDEX, LINKS, Link, Nothing, Owner, PARTED, VALUES, ValueKey, value_aad};
 use super::{Admission, Error, Fresh, Identifier, Plan};
 use crate::clock::DAY_MS;
 use crate::id::{NodeId, SubjectId};
@@ -83,7 +83,7 @@ impl Directory {
         link(&memory, &mut plan, batch, (stated, &held), context.policy);
         plan.owners = held.iter().map(|h| h.holder.id).collect();
         plan.names = held.iter().map(|h| h.name).collect();
-        let strongest = stated.iter().zip(&held).min_by_key(|(i, _)| (is_device(context.policy, i.kind), i.kind));
+        let strongest = stated.iter().zip(&held).min_by_key(|(i, _)| rank(i, context.policy));
         plan.subject = strongest.map(|(_, held)| held.holder.id).ok_or(Error::Nobody)?;
         Ok(plan)
     }
@@ -158,24 +158,41 @@ fn own(
     Ok(name)
 }
 
-/// Links every identifier to the owners of those that are stated with it and not weaker. So a device is linked to its users
-/// and an address to who signed in with it, and not the other way round: what a device's visitor refuses binds the device,
-/// not everything else that its users do.
+/// How strong an identifier is: smaller is stronger, and devices, which may be shared, are weaker than everything else.
+pub(super) fn rank(identifier: &Identifier, policy: &Policy) -> (bool, usize) {
+    (is_device(policy, identifier.kind), identifier.kind)
+}
+
+/// Links every identifier to the owners of those that are stated with it and not weaker, unless they are kept apart. So a device is
+/// linked to its users and an address to who signed in with it, and not the other way round: what a device's visitor refuses binds the
+/// device, not everything else that its users do.
 fn link(memory: &Memory, plan: &mut Plan, batch: &mut Batch, (stated, held): (&[Identifier], &[Held]), policy: &Policy) {
     for (weak, own) in stated.iter().zip(held) {
         let mut count = own.node.map_or(0, |n| memory.links(n).len());
         for (strong, other) in stated.iter().zip(held) {
-            let rank = |i: &Identifier| (is_device(policy, i.kind), i.kind);
-            if other.holder.id == own.holder.id || rank(strong) > rank(weak) || count >= LINKS_MAX {
+            if other.holder.id == own.holder.id || rank(strong, policy) > rank(weak, policy) || count >= LINKS_MAX {
                 continue;
             }
             let link = Link { name: own.name, subject: other.holder.id };
             let there = own.node.zip(other.holder.known).is_some_and(|(n, s)| memory.links(n).contains(&s));
-            if !there && !plan.links.contains(&link) {
+            if !there && !plan.links.contains(&link) && may_link(memory, batch, (own, other)) {
                 LINKS.put(batch, &link, &Nothing);
                 plan.links.push(link);
                 count += 1;
             }
         }
     }
+}
+
+/// Whether two may be linked. The batch conflicts if that changes meanwhile.
+fn may_link(memory: &Memory, batch: &mut Batch, (own, other): (&Held, &Held)) -> bool {
+    for (one, holder) in [(own, other.holder), (other, own.holder)] {
+        // Who was not known before was never kept apart from anybody.
+        let (Some(node), Some(subject)) = (one.node, holder.known) else { continue };
+        if memory.is_parted(node, subject) {
+            return false;
+        }
+        batch.check_absent(PARTED.key(&Link { name: one.name, subject: holder.id }));
+    }
+    true
 }

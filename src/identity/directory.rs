@@ -6,7 +6,7 @@ use parking_lot::RwLock;
 use tokio::sync::Notify;
 
 use super::memory::Memory;
-use super::record::{Entry, INDEX, LINKS, Link, VALUES, value_aad};
+use super::record::{Entry, INDEX, LINKS, Link, PARTED, VALUES, value_aad};
 use super::suppress::List;
 use super::{Error, Identifier, Known, NodeRef, Plan, Resolved, SubjectRef};
 use crate::clock::Chance;
@@ -70,6 +70,13 @@ impl Directory {
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
             page.iter().for_each(|(entry, owner)| memory.add(*entry, owner));
+        }
+        let mut after = None;
+        loop {
+            let page = PARTED.scan(store, &[], after.as_ref(), PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            page.iter().for_each(|(pair, _)| memory.part(*pair));
         }
         let mut after = None;
         loop {
@@ -153,6 +160,12 @@ impl Directory {
     #[must_use]
     pub fn node(&self, name: NodeId) -> Option<NodeRef> {
         self.memory.read().node(name).map(NodeRef)
+    }
+
+    /// Who owns an identifier that is known.
+    #[must_use]
+    pub fn owner_of(&self, node: NodeRef) -> SubjectRef {
+        SubjectRef(self.memory.read().owner(node.0))
     }
 
     /// The name and the owner of an identifier, if it is known.
@@ -243,6 +256,7 @@ impl Directory {
                     let Some(name) = memory.name(*node) else { continue };
                     LINKS.delete(batch, &Link { name, subject });
                 }
+                memory.parted_of(known).for_each(|pair| PARTED.delete(batch, &pair));
             }
         }
         let mut after = None;

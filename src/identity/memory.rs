@@ -46,6 +46,8 @@ pub(super) struct Memory {
     links: HashMap<u32, Vec<u32>>,
     /// The other way round: who is linked to a subject.
     linkers: HashMap<u32, Vec<u32>>,
+    /// Identifiers and people that are kept apart; few.
+    parted: HashSet<(u32, u32)>,
     /// Subjects that were forgotten since the start: what was under way for them then must not bring them back.
     gone: HashSet<SubjectId>,
     /// Where identifiers stand that were admitted for them at the very last moment: they have to go, too.
@@ -240,6 +242,7 @@ impl Memory {
                 links.retain(|s| *s != subject);
             }
         }
+        self.parted.retain(|(node, other)| *other != subject && self.nodes.get(at(*node)).is_none_or(|n| n.owner != subject));
         if let Ok(entry) = self.by_id.find_entry(hash(&id.0), |i| *i == subject) {
             entry.remove();
         }
@@ -261,13 +264,60 @@ impl Memory {
         (known.collect(), from + some.len())
     }
 
+    /// Takes over a link, unless the two are kept apart: who has learnt of it earlier may tell of it late.
     pub(super) fn add_link(&mut self, link: Link) {
         let (Some(node), Some(subject)) = (self.node(link.name), self.subject(link.subject)) else { return };
+        if self.is_parted(node, subject) || self.is_parted_wholly(subject, self.owner(node)) {
+            return;
+        }
         let links = self.links.entry(node).or_default();
         if !links.contains(&subject) {
             links.push(subject);
             self.linkers.entry(subject).or_default().push(node);
         }
+    }
+
+    /// A link is no more.
+    pub(super) fn remove_link(&mut self, link: Link) {
+        let (Some(node), Some(subject)) = (self.node(link.name), self.subject(link.subject)) else { return };
+        if let Some(links) = self.links.get_mut(&node) {
+            links.retain(|other| *other != subject);
+        }
+        if let Some(linkers) = self.linkers.get_mut(&subject) {
+            linkers.retain(|other| *other != node);
+        }
+    }
+
+    /// Takes over that an identifier and a person are kept apart.
+    pub(super) fn part(&mut self, pair: Link) {
+        if let (Some(node), Some(subject)) = (self.node(pair.name), self.subject(pair.subject)) {
+            self.parted.insert((node, subject));
+        }
+    }
+
+    /// Takes over that they are not any more.
+    pub(super) fn rejoin(&mut self, pair: Link) {
+        if let (Some(node), Some(subject)) = (self.node(pair.name), self.subject(pair.subject)) {
+            self.parted.remove(&(node, subject));
+        }
+    }
+
+    /// Whether an identifier and a person are kept apart.
+    pub(super) fn is_parted(&self, node: u32, subject: u32) -> bool {
+        !self.parted.is_empty() && self.parted.contains(&(node, subject))
+    }
+
+    /// Whether everything that a subject has is kept apart from another.
+    fn is_parted_wholly(&self, subject: u32, other: u32) -> bool {
+        !self.parted.is_empty()
+            && self.nodes_of(subject).next().is_some()
+            && self.nodes_of(subject).all(|node| self.is_parted(node, other))
+    }
+
+    /// What is kept apart from a subject, or of it.
+    pub(super) fn parted_of(&self, subject: u32) -> impl Iterator<Item = Link> {
+        let of = move |(node, other): &&(u32, u32)| *other == subject || self.owner(*node) == subject;
+        self.parted.iter().filter(of).filter_map(|(node, other)| Some(Link { name: self.name(*node)?, subject: self.id(*other) }))
     }
 
     pub(super) fn figures(&self) -> Figures {

@@ -1,7 +1,8 @@
 //! Who an identifier belongs to, and who it was seen together with.
 //!
 //! Promises: an identifier has one owner, whatever happens at the same moment; people with an ID of the company's own are
-//! never merged; a device, which several people may share, belongs to nobody but is linked. It refuses to know what was
+//! never merged; a device, which several people may share, belongs to nobody but is linked; a link can be taken back, and then no
+//! event makes it again (P8). It refuses to know what was
 //! decided: what a link may do is the gate's and consent's business (`docs/decisions/0003`). Values are kept only sealed;
 //! identifiers are found by their blind form (HMAC under the index key of an epoch) and named, in every record, by random bits that
 //! have nothing to do with the value (`docs/decisions/0009`). It serves GDPR Art. 4(5) and 25.
@@ -11,6 +12,7 @@ mod directory;
 mod extract;
 mod memory;
 mod normalise;
+mod part;
 mod record;
 mod rectify;
 mod reindex;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 pub use directory::{Directory, Figures};
 pub use extract::{extract, parse};
 pub use normalise::{Refusal, VALUE_CHARS_MAX};
+pub use part::{Linked, Pair, Parted, Tie};
 pub use record::Suppressed;
 pub use rectify::{Corrected, Correction, Hindrance};
 pub use reindex::Progress;

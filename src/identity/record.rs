@@ -9,6 +9,8 @@ use crate::vault::{Blinds, Sealed};
 pub(super) const INDEX: Table<Entry, Owner> = Table::new(b'I', "identifiers");
 /// Identifiers that were stated together with somebody else.
 pub(super) const LINKS: Table<Link, Nothing> = Table::new(b'L', "links");
+/// Identifiers and people that are kept apart, whatever is stated.
+pub(super) const PARTED: Table<Link, Nothing> = Table::new(b'g', "links that were taken back");
 /// The values of identifiers, under their owner's data key.
 pub(super) const VALUES: Table<ValueKey, Sealed> = Table::new(b'V', "identifier values");
 

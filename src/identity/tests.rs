@@ -206,6 +206,8 @@ fn nothing_readable_of_an_identifier_is_stored() {
 struct Model {
     owners: BTreeMap<(usize, u8), usize>,
     links: BTreeSet<((usize, u8), usize)>,
+    /// Identifiers and owners that are kept apart.
+    parted: BTreeSet<((usize, u8), usize)>,
     subjects: usize,
 }
 
@@ -234,7 +236,8 @@ impl Model {
         for weak in stated {
             for strong in stated {
                 let (own, other) = (self.owners[weak], self.owners[strong]);
-                if own != other && strong.0 <= weak.0 {
+                let apart = self.parted.contains(&(*weak, other)) || self.parted.contains(&(*strong, own));
+                if own != other && strong.0 <= weak.0 && !apart {
                     self.links.insert((*weak, other));
                 }
             }
@@ -242,10 +245,104 @@ impl Model {
     }
 }
 
+impl Model {
+    fn part(&mut self, one: (usize, u8), other: (usize, u8)) {
+        let (weak, strong) = if one.0 >= other.0 { (one, other) } else { (other, one) };
+        let (Some(owner), Some(person)) = (self.owners.get(&weak).copied(), self.owners.get(&strong).copied()) else { return };
+        if owner == person {
+            return;
+        }
+        self.parted.insert((weak, person));
+        self.links.remove(&(weak, person));
+        let owners = &self.owners;
+        if owners.iter().filter(|(_, o)| **o == owner).all(|(own, _)| self.parted.contains(&(*own, person))) {
+            self.links.retain(|(own, to)| *to != owner || owners[own] != person);
+        }
+    }
+}
+
+impl House {
+    fn part(&self, one: (&str, &str), other: (&str, &str)) -> Option<Parted> {
+        let Tie::Pair(pair) =
+            self.directory.tie(&self.identifier(one.0, one.1), &self.identifier(other.0, other.1), &self.policy)
+        else {
+            return None;
+        };
+        let mut batch = Batch::default();
+        let parted = self.directory.part(pair, &mut batch).unwrap();
+        self.store.commit_blocking(batch).unwrap();
+        self.directory.parted(&parted);
+        Some(parted)
+    }
+
+    fn linked(&self, kind: &str, value: &str) -> usize {
+        self.directory.resolve(&[self.identifier(kind, value)]).linked.len()
+    }
+}
+
+#[test]
+fn whoever_states_a_pair_at_the_moment_in_which_it_is_parted_does_not_link_it() {
+    let house = House::new();
+    house.admit(&[("user_id", "u1")]);
+    house.admit(&[("device", "d1")]);
+    let stated = house.stated(&[("user_id", "u1"), ("device", "d1")]);
+    let context = Admission { vault: &house.vault, policy: &house.policy, chance: &house.chance, at: 0 };
+    // Prepared before the parting, committed after it: it conflicts.
+    let mut late = Batch::default();
+    house.directory.admit(&stated, &context, &mut late).unwrap();
+    house.part(("device", "d1"), ("user_id", "u1")).unwrap();
+    assert!(matches!(house.store.commit_blocking(late), Err(store::Error::Conflict)));
+    // Committed before it, and learnt after it: it is gone all the same.
+    let house = House::new();
+    house.admit(&[("user_id", "u1")]);
+    house.admit(&[("device", "d1")]);
+    let context = Admission { vault: &house.vault, policy: &house.policy, chance: &house.chance, at: 0 };
+    let mut early = Batch::default();
+    let stated = house.stated(&[("user_id", "u1"), ("device", "d1")]);
+    let plan = house.directory.admit(&stated, &context, &mut early).unwrap();
+    house.store.commit_blocking(early).unwrap();
+    house.part(("device", "d1"), ("user_id", "u1")).unwrap();
+    house.directory.learn(&plan);
+    assert_eq!(house.linked("device", "d1"), 0);
+    let reloaded = Directory::open(&house.store, &house.vault).unwrap();
+    assert!(reloaded.resolve(&[house.identifier("device", "d1")]).linked.is_empty());
+}
+
+#[test]
+fn a_parting_is_forgotten_with_either_of_the_two_and_can_be_ended() {
+    let house = House::new();
+    let owners = house.admit(&[("user_id", "u1"), ("device", "d1")]);
+    house.admit(&[("user_id", "u2"), ("device", "d1")]);
+    assert!(house.part(("user_id", "u1"), ("device", "d1")).unwrap().was_linked());
+    assert!(!house.part(("user_id", "u1"), ("device", "d1")).unwrap().was_linked());
+    assert_eq!(house.linked("device", "d1"), 1, "the other one of the family is still linked");
+    house.part(("device", "d1"), ("user_id", "u2")).unwrap();
+    let parted = || record::PARTED.scan(&house.store, &[], None, 10).unwrap().len();
+    assert_eq!(parted(), 2);
+    let mut batch = Batch::default();
+    house.directory.forget(&house.store, owners[0], &mut batch).unwrap();
+    house.store.commit_blocking(batch).unwrap();
+    house.directory.forgotten(owners[0]);
+    assert_eq!(parted(), 1);
+    let Tie::Pair(pair) =
+        house.directory.tie(&house.identifier("device", "d1"), &house.identifier("user_id", "u2"), &house.policy)
+    else {
+        panic!()
+    };
+    assert_eq!(house.directory.linked(pair.subject, &house.policy), []);
+    let mut batch = Batch::default();
+    let again = house.directory.rejoin(pair, &mut batch).unwrap();
+    house.store.commit_blocking(batch).unwrap();
+    house.directory.parted(&again);
+    house.admit(&[("user_id", "u2"), ("device", "d1")]);
+    assert_eq!((parted(), house.linked("device", "d1")), (0, 1));
+    assert_eq!(house.directory.linked(pair.subject, &house.policy), [Linked { pair, kind: String::from("device") }]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
     #[test]
-    fn the_directory_is_what_the_rules_say_also_after_a_restart(events in proptest::collection::vec(proptest::collection::btree_set((prop_oneof![Just(0_usize), Just(1), Just(4)], 0..4_u8), 1..4), 1..20)) {
+    fn the_directory_is_what_the_rules_say_also_after_a_restart(events in proptest::collection::vec(proptest::collection::btree_set((prop_oneof![Just(0_usize), Just(1), Just(4)], 0..4_u8), 1..4), 1..20), partings in proptest::collection::vec((0_usize..20, 0_usize..20), 0..4)) {
         let house = House::new();
         let mut model = Model::default();
         let name = |(kind, n): (usize, u8)| match kind {
@@ -253,12 +350,18 @@ proptest! {
             1 => ("email", format!("e{n}@muster.de")),
             _ => ("device", format!("d{n}")),
         };
-        for event in &events {
+        for (at, event) in events.iter().enumerate() {
             let list: Vec<(usize, u8)> = event.iter().copied().collect();
             let named: Vec<(&str, String)> = list.iter().map(|i| name(*i)).collect();
             let stated: Vec<(&str, &str)> = named.iter().map(|(k, v)| (*k, v.as_str())).collect();
             house.admit(&stated);
             model.admit(&list);
+            for (_, other) in partings.iter().filter(|(when, _)| *when == at) {
+                let (one, other) = (list[0], *events[*other % events.len()].iter().next_back().unwrap());
+                let ((a, b), (c, d)) = (name(one), name(other));
+                house.part((a, &b), (c, &d));
+                model.part(one, other);
+            }
         }
         let reloaded = Directory::open(&house.store, &house.vault).unwrap();
         for directory in [&house.directory, &reloaded] {

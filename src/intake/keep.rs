@@ -85,7 +85,7 @@ impl Intake {
                 Ok((0, Step::Refused(refused, identifiers))) => {
                     heeded = true;
                     let Some(signal) = sender.signal else { continue };
-                    answer.withdrew |= self.heed(sender, signal, (refused, identifiers)).await?;
+                    self.heed(sender, signal, (refused, identifiers)).await?;
                     continue;
                 }
                 Ok((covered, Step::Done | Step::CommitFirst | Step::Busy(_) | Step::Refused(..))) => covered,

@@ -15,15 +15,16 @@ use count::Tally;
 pub use count::{Counters, Line};
 use dedupe::{Claim, Dedupe};
 pub use keep::Sender;
+use tokio::sync::oneshot;
 
 use crate::clock::{Chance, Clock, Millis};
 use crate::consent::signal::Visit;
-use crate::consent::{self, Besides, Consents, Method, Order, Signal, Standing};
+use crate::consent::{self, Besides, Consents, KeptBack, Method, Order, Recorded, Signal, Standing};
 use crate::error::{Code, Problem};
 use crate::events::Event;
 use crate::events::consent_object;
 use crate::events::parse::Rejected;
-use crate::gate::explain::Asked;
+use crate::gate::explain::{Asked, LinkExplanation};
 use crate::gate::{self, Explanation, Question};
 use crate::identity::{self, Directory, Identifier, Resolved};
 use crate::policy::{Policy, Purposes};
@@ -44,8 +45,6 @@ pub struct Answer {
     pub duplicates: usize,
     /// Events that were not in order: index, and why.
     pub rejected: Vec<(usize, Rejected)>,
-    /// Whether a decision among them ended a grant.
-    pub withdrew: bool,
 }
 
 /// Why a request's events could not be taken. Nothing was kept of those that were not answered for.
@@ -152,13 +151,14 @@ impl Intake {
         self.dedupe.tidy(&self.store, at).await
     }
 
-    /// Takes the events of one request. What is answered is durable.
+    /// Takes the events of one request. What is answered is durable, and what relied on a grant that a decision among them ended is not
+    /// on its way any more.
     ///
     /// # Errors
     /// When the store cannot take more; then nothing is kept of the events since the last commit, and the sender may retry
     /// the whole request: what had been kept is recognised.
     pub async fn accept(&self, sender: Sender<'_>, events: Vec<Result<Event<'_>, Rejected>>) -> Result<Answer, Error> {
-        let mut answer = Answer::default();
+        let (mut answer, mut decided) = (Answer::default(), Vec::new());
         let mut good = Vec::with_capacity(events.len());
         for (index, event) in events.into_iter().enumerate() {
             match event {
@@ -172,7 +172,7 @@ impl Intake {
             if consent_object::is_preference_update(&event) {
                 self.keep_all(sender, &mut stretch, &mut answer).await?;
                 match self.record_decisions(sender, &event).await? {
-                    Ok(withdrew) => answer.withdrew |= withdrew,
+                    Ok(recorded) => decided.extend(recorded),
                     Err(rejected) => {
                         answer.rejected.push((index, rejected));
                         continue;
@@ -182,6 +182,7 @@ impl Intake {
             stretch.push(event);
         }
         self.keep_all(sender, &mut stretch, &mut answer).await?;
+        self.consents.fence(&decided).await;
         answer.rejected.sort_by_key(|(index, _)| *index);
         self.count_rejected(sender, &answer);
         Ok(answer)
@@ -206,25 +207,26 @@ impl Intake {
     }
 
     /// Records what a consent banner reports by an event, if the source is trusted with it. From others it changes nothing.
-    /// A repetition of the message is not recorded again: it would undo what was decided since. Says whether a grant ended.
-    async fn record_decisions(&self, sender: Sender<'_>, event: &Event<'_>) -> Result<Result<bool, Rejected>, Error> {
+    /// A repetition of the message is not recorded again: it would undo what was decided since. What is recorded is in force, and still
+    /// to be fenced.
+    async fn record_decisions(&self, sender: Sender<'_>, event: &Event<'_>) -> Result<Result<Option<Recorded>, Rejected>, Error> {
         let Sender { policy, source, received_at, signal } = sender;
         if !policy.sources.get(source).is_some_and(|s| s.trusted_consent_events) {
-            return Ok(Ok(false));
+            return Ok(Ok(None));
         }
         let decisions = match consent_object::preference_update(event, policy) {
-            None => return Ok(Ok(false)),
+            None => return Ok(Ok(None)),
             Some(Err(rejected)) => return Ok(Err(rejected)),
             Some(Ok(decisions)) => decisions,
         };
         let identifiers = identity::extract(event, policy, &self.vault).identifiers;
         if decisions.is_empty() || identifiers.is_empty() {
-            return Ok(Ok(false));
+            return Ok(Ok(None));
         }
         let key = self.decision_key(sender, event);
         loop {
             match self.dedupe.claim(key) {
-                Claim::Seen => return Ok(Ok(false)),
+                Claim::Seen => return Ok(Ok(None)),
                 Claim::Busy => self.dedupe.changed(key).await,
                 Claim::Ours => break,
             }
@@ -243,36 +245,39 @@ impl Intake {
             besides: Besides::default(),
         };
         let (consents, dedupe) = (Arc::clone(&self.consents), Arc::clone(&self.dedupe));
+        let (tell, told) = oneshot::channel();
         // A task of its own: a client that hangs up must not leave memory behind the store.
-        let task = actix_web::rt::spawn(async move {
+        actix_web::rt::spawn(async move {
             let outcome = async {
-                let refused = match signal {
-                    Some(signal) => consents.heed_with(signal, &mut order).await?,
-                    None => None,
-                };
-                let said = if order.decisions.is_empty() { None } else { Some(consents.record(order).await?) };
-                Ok::<bool, consent::Error>(refused.is_some() || said.is_some_and(|said| said.withdraws()))
+                if let Some(signal) = signal {
+                    consents.heed_with(signal, &mut order).await?;
+                }
+                if order.decisions.is_empty() { Ok(None) } else { consents.decide(order).await.map(Some) }
             };
-            let outcome = outcome.await;
-            dedupe.settle(&[key], outcome.is_ok());
-            outcome
+            let outcome: Result<Option<Recorded>, consent::Error> = outcome.await;
+            let (is_kept, recorded) = (outcome.is_ok(), outcome.as_ref().ok().cloned().flatten());
+            // Nobody may wait any more.
+            drop(tell.send(outcome));
+            // As long as this takes, a repetition of the message waits as well: to answer it acknowledges the same.
+            consents.fence(recorded.as_slice()).await;
+            dedupe.settle(&[key], is_kept);
         });
-        match task.await {
-            Ok(Ok(withdrew)) => Ok(Ok(withdrew)),
-            Ok(Err(consent::Error::Suppressed)) => Ok(Ok(false)),
+        match told.await {
+            Ok(Ok(recorded)) => Ok(Ok(recorded)),
+            Ok(Err(consent::Error::Suppressed)) => Ok(Ok(None)),
             Ok(Err(error)) => Err(error.into()),
             Err(_ended) => Err(store::Error::Closed.into()),
         }
     }
 
-    /// Records what the signal of a browser refuses of what stands for whoever its event states. Says whether something may have
-    /// relied on what ended.
+    /// Records what the signal of a browser refuses of what stands for whoever its event states; what relied on that is not on its way any
+    /// more.
     async fn heed(
         &self,
         sender: Sender<'_>,
         signal: Signal,
         (refused, identifiers): (Purposes, Vec<Identifier>),
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         let Sender { source, received_at: at, .. } = sender;
         let (consents, policy) = (Arc::clone(&self.consents), Arc::clone(sender.policy));
         // A task of its own: a client that hangs up must not leave memory behind the store.
@@ -280,8 +285,7 @@ impl Intake {
             consents.heed(signal, refused, Visit { identifiers, source, policy: &policy, at }).await
         });
         match task.await {
-            Ok(Ok(_)) => Ok(true),
-            Ok(Err(consent::Error::Suppressed)) => Ok(false),
+            Ok(Ok(_) | Err(consent::Error::Suppressed)) => Ok(()),
             Ok(Err(error)) => Err(error.into()),
             Err(_ended) => Err(store::Error::Closed.into()),
         }
@@ -310,10 +314,22 @@ impl Intake {
             narrowing: &narrowing,
             has_identifier: !stated.identifiers.is_empty(),
         };
-        let asked = Asked { identifiers: &stated.identifiers, lang: language, received_at: at };
+        let links = self.links(policy, &resolved);
+        let asked = Asked { identifiers: &stated.identifiers, links, lang: language, received_at: at };
         gate::explain(policy, &question, &asked, |destination| {
             let domain = self.vault.domain(&destination.domain).ok()?;
             Some((domain.customer(customer?), domain))
         })
+    }
+
+    fn links(&self, policy: &Policy, resolved: &Resolved) -> Vec<LinkExplanation> {
+        let kept_back = self.consents.kept_back_by(resolved, policy).into_iter();
+        let link = |by: KeptBack| LinkExplanation {
+            identifier: policy.identifiers.get(by.kind).map(|typed| typed.id.clone()).unwrap_or_default(),
+            over: if by.linked { "link" } else { "person" },
+            linked_to: by.others,
+            purposes: policy.names(by.purposes).into_iter().map(str::to_owned).collect(),
+        };
+        kept_back.map(link).collect()
     }
 }

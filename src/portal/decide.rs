@@ -123,11 +123,7 @@ impl Portal {
             mark: None,
             besides: Besides::default(),
         };
-        let recorded = self.rooms.consents.record(order).await?;
-        if recorded.withdraws() {
-            self.rooms.forwarder.fence().await;
-        }
-        Ok(recorded)
+        Ok(self.rooms.consents.record(order).await?)
     }
 
     /// What the person decided, the newest first: everything if all of their profile was proven, else what was stated with what was.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Portal};
 use crate::clock::Millis;
-use crate::forward::{Received, recipients};
+use crate::forward::recipients;
 use crate::id::{NodeId, SubjectId};
 use crate::identity::{self, Identifier};
 use crate::policy::{IdentifierKind, Policy};
@@ -69,7 +69,7 @@ pub struct Reached {
     pub events: u64,
     /// When the first.
     pub first_at: Millis,
-    /// When the latest.
+    /// When the latest, or what it may have received last.
     pub last_at: Millis,
 }
 
@@ -186,8 +186,8 @@ impl Portal {
             }
         }
         let reached = all.into_iter().filter_map(|(destination, sum)| {
-            let Received { events, first_at, last_at } = sum.received()?;
-            Some(Reached { destination, events, first_at, last_at })
+            let received = sum.received()?;
+            Some(Reached { destination, events: received.events, first_at: received.first_at, last_at: received.latest_at() })
         });
         Ok(reached.collect())
     }

@@ -324,7 +324,7 @@ impl Deps {
         }
         let received = recipients::of(&self.store, subject)?;
         let over = |(id, received): (&String, &crate::forward::Received)| {
-            received.last_at.saturating_add(Millis::from(held_for(policy, id)) * DAY_MS) <= at
+            received.latest_at().saturating_add(Millis::from(held_for(policy, id)) * DAY_MS) <= at
         };
         Ok(received.iter().all(over).then_some(memorable))
     }

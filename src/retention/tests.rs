@@ -41,6 +41,7 @@ fn opened(folder: &Path, clock: &Clock, store: &Store) -> Arc<App> {
         workers: 1,
         cache_mib: 1,
         trusted_proxies: Vec::new(),
+        withdrawal_cut_ms: 1000,
         index_key_days: 0,
         master: crate::config::MasterKey::default(),
         public_url: None,

@@ -147,6 +147,9 @@ struct Reached {
     events: u64,
     first_at: String,
     last_at: String,
+    /// When something was last sent to it of which nobody knows whether it arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unclear_at: Option<String>,
     /// Under which customer IDs it knows the person.
     customers: Vec<String>,
 }
@@ -548,7 +551,8 @@ impl Reached {
     fn of(name: String, (sum, customers): (recipients::Sum, Vec<String>)) -> Option<Self> {
         let received = sum.received()?;
         let (first_at, last_at) = (rfc3339(received.first_at), rfc3339(received.last_at));
-        Some(Self { name, events: received.events, first_at, last_at, customers })
+        let unclear_at = received.unclear_at.map(rfc3339);
+        Some(Self { name, events: received.events, first_at, last_at, unclear_at, customers })
     }
 }
 

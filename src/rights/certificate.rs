@@ -48,6 +48,9 @@ pub struct Part {
     pub first_at: String,
     /// When the latest.
     pub last_at: String,
+    /// When something was last sent to it of which nobody knows whether it arrived; none if there was nothing like that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unclear_at: Option<String>,
     /// What became of it: confirmed by cryptographic erasure here, or by a person of the company.
     pub state: Fate,
     /// Where it is there, in the recipient's words, if it keeps requests of its own.
@@ -64,6 +67,7 @@ impl Certificate {
             events: recipient.events,
             first_at: rfc3339(recipient.first_at),
             last_at: rfc3339(recipient.last_at),
+            unclear_at: recipient.unclear_at.map(rfc3339),
             state: recipient.fate,
             answer: recipient.order.as_ref().and_then(|order| order.status.clone()),
             at: rfc3339(recipient.at),
@@ -84,7 +88,8 @@ impl Certificate {
                  links were removed. `confirmed`: it was unreadable from then on, cryptographically. `signed`: the recipient \
                  has confirmed the erasure with its signature. `delivered`: the recipient has heard that it must erase, and is bound to \
                  it. `confirmed_by_hand`: a person of the company states that the recipient has erased it. `not_supported`: the \
-                 recipient offers no erasure; what it had received is still there. `kept`: a copy for nothing but the law that is \
+                 recipient offers no erasure; what it had received is still there. `unclearAt`: when something was last sent to it to which no \
+                 answer came, so that it may have received that as well. `kept`: a copy for nothing but the law that is \
                  named, under a key of its own, which is shredded when the last day is over.",
             ),
         }

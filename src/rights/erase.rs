@@ -111,6 +111,8 @@ impl Rights {
         let subjects: Vec<SubjectId> = fresh.iter().flat_map(|(_, request)| request.concerned()).collect();
         self.forget(&subjects).await?;
         self.shred(subjects.iter().map(|subject| (*subject, Class::STANDARD)).collect()).await?;
+        // What is theirs and on the wire ends; then it is stored who got what.
+        self.deps.consents.fence_people(&subjects).await;
         self.deps.forwarder.fence().await;
         for (_, request) in &mut fresh {
             let subjects = request.concerned();
@@ -265,11 +267,24 @@ impl Rights {
         let at = self.deps.clock.now();
         let mut recipients = Vec::with_capacity(all.len());
         for (id, (sum, customers)) in all {
-            let Some(Received { events, first_at, last_at }) = sum.received() else { continue };
+            let Some(Received { events, first_at, last_at, unclear_at }) = sum.received() else { continue };
             let way = policy.destination(&id).map(|(_, destination)| &destination.erasure.way);
             let (fate, order) = (Fate::first(way), Order::new(way, &self.deps.chance)?);
             let (failures, next_at, reason) = (0, at, None);
-            recipients.push(Recipient { id, events, first_at, last_at, fate, at, failures, next_at, reason, customers, order });
+            recipients.push(Recipient {
+                id,
+                events,
+                first_at,
+                last_at,
+                unclear_at,
+                fate,
+                at,
+                failures,
+                next_at,
+                reason,
+                customers,
+                order,
+            });
         }
         Ok(recipients)
     }

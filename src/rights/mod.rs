@@ -39,6 +39,7 @@ mod step;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod unlink;
 mod work;
 
 use std::collections::HashMap;
@@ -63,6 +64,7 @@ pub use request::{Act, Fate, Ground, Kind, Recipient, Request, RequestId, State}
 pub use signed_in::Proven;
 
 pub use step::Step;
+pub use unlink::Parting;
 
 use crate::audit::{self, Audit, Entry};
 use crate::clock::{Chance, Clock, DAY_MS, Millis, NoChance};
@@ -170,6 +172,9 @@ pub enum Error {
     /// Only who is erased can ask not to be brought back.
     #[error("goes with an erasure, and with a note of what the person said")]
     Suppress,
+    /// Two identifiers that are to be kept apart are one person's own.
+    #[error("both are one person's own; a rectification takes away what is not theirs")]
+    OnePerson,
     /// There is no package, not yet, or not any more.
     #[error("there is no package, or its time is over")]
     NoPackage,

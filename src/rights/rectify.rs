@@ -125,6 +125,7 @@ impl Rights {
         }
         self.keep_refusals(id, &request).await?;
         // What names the old value is not on the wire any more; now it is known who has it.
+        self.deps.consents.fence_people(&request.concerned()).await;
         self.deps.forwarder.fence().await;
         let (policy, at) = (self.deps.policy.current(), self.deps.clock.now());
         let mut recipients = self.recipients(&request.concerned())?;

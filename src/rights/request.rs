@@ -247,6 +247,9 @@ pub struct Recipient {
     pub first_at: Millis,
     /// When the latest.
     pub last_at: Millis,
+    /// When something was last sent of which nobody knows whether it arrived.
+    #[serde(default)]
+    pub unclear_at: Option<Millis>,
     /// What became of it.
     pub fate: Fate,
     /// When that was so.

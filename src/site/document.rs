@@ -52,6 +52,8 @@ use crate::{
         rights::http::certificate,
         rights::http::package::package,
         rights::http::audit::list,
+        rights::http::unlink::unlink,
+        rights::http::unlink::relink,
         rights::http::jwks,
         retention::http::show,
         retention::http::records,

@@ -53,7 +53,7 @@ pub struct RejectedRecord {
 
 /// What became of one record.
 enum Outcome {
-    Recorded { withdraws: bool },
+    Recorded,
     Unchanged,
     Suppressed,
 }
@@ -88,24 +88,17 @@ pub async fn import(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
             Err(problem) => answer.reject(index, &problem),
         }
     }
-    let mut withdraws = false;
     while !orders.is_empty() {
         let some: Vec<(usize, Order)> = orders.drain(..orders.len().min(AT_ONCE)).collect();
         for (index, outcome) in all_at_once(&app, some, check).await {
             match outcome {
-                Ok(Outcome::Recorded { withdraws: one }) => {
-                    answer.recorded += 1;
-                    withdraws |= one;
-                }
+                Ok(Outcome::Recorded) => answer.recorded += 1,
                 Ok(Outcome::Unchanged) => answer.unchanged += 1,
                 Ok(Outcome::Suppressed) => answer.suppressed += 1,
                 Err(problem) if problem.code.status() >= 429 => return Err(problem),
                 Err(problem) => answer.reject(index, &problem),
             }
         }
-    }
-    if withdraws {
-        app.forwarder.fence().await;
     }
     answer.rejected.sort_by_key(|rejected| rejected.index);
     Ok(HttpResponse::Ok().json(answer))
@@ -120,10 +113,10 @@ async fn all_at_once(app: &web::Data<App>, orders: Vec<(usize, Order)>, check: b
             let work = async move {
                 if check {
                     let is_news = consents.is_news(&order)?;
-                    return Ok(if is_news { Outcome::Recorded { withdraws: false } } else { Outcome::Unchanged });
+                    return Ok(if is_news { Outcome::Recorded } else { Outcome::Unchanged });
                 }
                 match consents.record(order).await {
-                    Ok(recorded) => Ok(Outcome::Recorded { withdraws: recorded.withdraws() }),
+                    Ok(_) => Ok(Outcome::Recorded),
                     Err(Error::NothingNew) => Ok(Outcome::Unchanged),
                     Err(Error::Suppressed) => Ok(Outcome::Suppressed),
                     Err(error) => Err(error),

@@ -69,7 +69,6 @@ pub(super) async fn heed(
     // A task of its own: what has begun is finished even if the client hangs up.
     let task = actix_web::rt::spawn(async move {
         let recorded = app.consents.heed(signal, refused, Visit { identifiers, source, policy: &policy, at }).await?;
-        app.forwarder.fence().await;
         Ok(recorded.receipt)
     });
     task.await.map_err(|_gone| Problem::new(Code::Unavailable))?.map(Some).map_err(problem)

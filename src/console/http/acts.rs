@@ -117,6 +117,7 @@ pub(super) const fn wrong(error: &Error) -> Option<&'static str> {
         Error::Suppress => "suppress",
         Error::TooMany => "too-many",
         Error::NoPerson
+        | Error::OnePerson
         | Error::NotFound
         | Error::Link(_)
         | Error::Words

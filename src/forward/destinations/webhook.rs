@@ -9,7 +9,6 @@ use ring::hmac;
 use crate::clock::Millis;
 use crate::egress::Outlet;
 use crate::forward::backoff;
-use crate::forward::judge::Ready;
 use crate::policy::Destination;
 use crate::vault::{self, Vault};
 
@@ -50,11 +49,6 @@ pub(in crate::forward) fn written(secret: &[u8]) -> String {
 impl Webhook {
     pub(in crate::forward) fn new(outlet: Outlet, vault: &Arc<Vault>, destination: &Destination) -> Self {
         Self { outlet, vault: Arc::clone(vault), domain: destination.domain.clone(), id: destination.id.clone() }
-    }
-
-    /// Sends one event.
-    pub(in crate::forward) async fn send(&self, ready: Ready, at: Millis) -> Answered {
-        self.post(ready.delivery, ready.body, at).await
     }
 
     /// Sends a signed message. `delivery` is the same for every try of it.

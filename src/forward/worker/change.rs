@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::{Next, PARKED_SUBJECTS_MAX, Worker};
 use crate::clock::{DAY_MS, Millis};
+use crate::egress::Failure;
 use crate::forward::bulk::{self, Sent};
 use crate::forward::count::Figures;
 use crate::forward::destinations::Sink;
 use crate::forward::judge::Target;
 use crate::forward::lanes::{Fate, Ran};
+use crate::forward::recipients::Reach;
 use crate::forward::record::{DEAD, Dead, PARKED, Parked, ParkedKey, entry};
 use crate::forward::window::Item;
 use crate::forward::{Fault, PARKED_MAX, WINDOW_MAX, backoff};
@@ -34,8 +36,8 @@ pub(super) struct Changes {
     pub(super) buried: u64,
     pub(super) memo: Option<Vec<u8>>,
     pub(super) figures: Figures,
-    /// Of whom the destination confirmed how many events.
-    pub(super) delivered: BTreeMap<SubjectId, u64>,
+    /// Of whom the destination has received something, or may have.
+    pub(super) reached: BTreeMap<SubjectId, Reach>,
 }
 
 impl Changes {
@@ -44,8 +46,21 @@ impl Changes {
             Fate::Delivered => self.figures.delivered += 1,
             Fate::Withheld(reason) => *self.figures.withheld.entry(reason).or_default() += 1,
             Fate::Gone => self.figures.gone += 1,
+            Fate::Cut => self.figures.cut += 1,
             Fate::Failed(_) | Fate::Wait(_) => self.figures.retried += 1,
             Fate::Dead(_) => {}
+        }
+    }
+
+    /// Notes what a try means for the list of recipients.
+    fn reach(&mut self, subject: SubjectId, fate: Fate) {
+        match fate {
+            Fate::Delivered => self.reached.entry(subject).or_default().events += 1,
+            Fate::Failed(reason) if Failure::may_have_arrived(reason) => {
+                self.reached.entry(subject).or_default().unclear = true;
+            }
+            // What was cut is noted before the withdrawal is acknowledged.
+            Fate::Withheld(_) | Fate::Gone | Fate::Cut | Fate::Dead(_) | Fate::Failed(_) | Fate::Wait(_) => {}
         }
     }
 
@@ -104,11 +119,9 @@ impl Worker {
         for (number, fate) in &ran.fates {
             changes.count(*fate);
             let Some(item) = self.window.item(*number) else { continue };
-            if *fate == Fate::Delivered {
-                *changes.delivered.entry(item.subject).or_default() += 1;
-            }
+            changes.reach(item.subject, *fate);
             match fate {
-                Fate::Delivered | Fate::Withheld(_) | Fate::Gone => changes.done.push(*number),
+                Fate::Delivered | Fate::Withheld(_) | Fate::Gone | Fate::Cut => changes.done.push(*number),
                 Fate::Dead(reason) => {
                     item.failed(reason, at);
                     changes.bury(&self.core.vault, target, item, reason);
@@ -199,13 +212,14 @@ impl Worker {
         };
         let cut_short = self.cut_short();
         let items: Vec<(usize, &Item)> = rows.iter().enumerate().map(|(n, (_, item))| (n, item)).collect();
-        let Sent { mut ran, batch, staged, memo } = bulk::send(&core, target, sink, &items, &cut_short).await?;
+        let Sent { mut ran, batch, staged, memo, relying } = bulk::send(&core, target, sink, &items, &cut_short).await?;
         let mut changes = Changes { batch, memo, ..Changes::default() };
         let moved = self.digest_parked(&ran, rows, target, &mut changes);
         let positions = self.settle(target.policy, changes).await?;
         if let Some(staged) = staged {
             core.profiles.learn(&staged, &positions);
         }
+        drop(relying);
         if let Sink::Files(files) = sink {
             files.confirm();
         }
@@ -235,13 +249,11 @@ impl Worker {
         for (number, fate) in &ran.fates {
             changes.count(*fate);
             let Some((key, item)) = rows.get_mut(*number) else { continue };
-            if *fate == Fate::Delivered {
-                *changes.delivered.entry(item.subject).or_default() += 1;
-            }
+            changes.reach(item.subject, *fate);
             // Whatever is behind one that was dealt with is due at once.
             let (took, due_at) = moved.entry(key.subject).or_insert((0, at));
             let dead = match fate {
-                Fate::Delivered | Fate::Withheld(_) | Fate::Gone => None,
+                Fate::Delivered | Fate::Withheld(_) | Fate::Gone | Fate::Cut => None,
                 Fate::Dead(reason) => Some(*reason),
                 Fate::Failed(reason) => {
                     item.failed(reason, at);

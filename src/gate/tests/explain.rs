@@ -20,7 +20,7 @@ fn explanation(lang: &str) -> Explanation {
     let question =
         Question { source: 0, event: &event, standing: &standing, narrowing: &Narrowing::Unsaid, has_identifier: true };
     let identifiers = [identifier(&policy, "email", "erika@muster.example"), identifier(&policy, "user_id", "kunde-4711")];
-    let asked = Asked { identifiers: &identifiers, lang, received_at: 0 };
+    let asked = Asked { identifiers: &identifiers, links: Vec::new(), lang, received_at: 0 };
     explain(&policy, &question, &asked, |dest| Some((CustomerId([3; 16]), domain(&dest.domain))))
 }
 

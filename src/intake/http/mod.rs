@@ -126,10 +126,6 @@ async fn take(req: &HttpRequest, payload: web::Payload, app: &App, takes: Takes)
     let count = events.len();
     let sender = Sender { policy: &policy, source, received_at: at, signal: wire::signal(req, &policy) };
     let answer = app.intake.accept(sender, events).await?;
-    if answer.withdrew {
-        // What relied on the grant and is on the wire arrives or fails before this is acknowledged.
-        app.forwarder.fence().await;
-    }
     let accepted = count.saturating_sub(answer.rejected.len());
     match (takes, answer.rejected.first()) {
         (Takes::One(_), Some((_, rejected))) => Err(wire::problem(rejected)),

@@ -123,9 +123,6 @@ async fn take_pixel(req: &HttpRequest, call: &str, app: &App) -> Result<(), Prob
     let at = app.clock.now();
     let sender = Sender { policy: &policy, source, received_at: at, signal: wire::signal(req, &policy) };
     let answer = app.intake.accept(sender, envelope.events(Some(kind), at, None)).await?;
-    if answer.withdrew {
-        app.forwarder.fence().await;
-    }
     answer.rejected.first().map_or(Ok(()), |(_, rejected)| Err(wire::problem(rejected)))
 }
 

@@ -123,6 +123,9 @@ pub struct RecipientAnswer {
     first_at: String,
     /// When the latest.
     last_at: String,
+    /// When something was last sent of which nobody knows whether it arrived: no answer came, or a withdrawal cut it off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unclear_at: Option<String>,
     /// What became of it there.
     state: Fate,
     /// Why telling it failed, as a code.
@@ -196,6 +199,7 @@ impl RequestAnswer {
             events: recipient.events,
             first_at: rfc3339(recipient.first_at),
             last_at: rfc3339(recipient.last_at),
+            unclear_at: recipient.unclear_at.map(rfc3339),
             state: recipient.fate,
             reason: recipient.reason,
             customers: recipient.customers,

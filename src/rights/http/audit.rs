@@ -36,7 +36,7 @@ pub struct EntryAnswer {
     at: String,
     /// The ID of the key, `operator`, `gateway`, or an officer as `officer:<name>`.
     who: String,
-    /// What: a step, `received`, `shown`, `searched`, `package` or `certificate`.
+    /// What: a step, `received`, `shown`, `searched`, `package`, `unlinked`, `relinked`; what officers do.
     what: String,
     /// The request; a search is about none.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ pub mod opendsr;
 pub mod package;
 pub mod person;
 pub mod register;
+pub mod unlink;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -172,6 +173,7 @@ fn problem(error: &Error) -> Problem {
         Error::NotFound => Problem::new(Code::NotFound),
         Error::State(_) | Error::TooLate | Error::Underway => Problem::field(Code::Conflict, "state").detail(error.to_string()),
         Error::SamePerson | Error::NoPerson => Problem::field(Code::Conflict, "approvals").detail(error.to_string()),
+        Error::OnePerson => Problem::field(Code::Conflict, "from").detail(error.to_string()),
         Error::Corrections(_) => Problem::field(Code::InvalidField, "corrections").detail(error.to_string()),
         Error::Traits(_) => Problem::field(Code::InvalidField, "traits").detail(error.to_string()),
         Error::NotTheirs | Error::Taken => Problem::field(Code::Conflict, "corrections").detail(error.to_string()),

@@ -33,6 +33,7 @@ fn opened(folder: &Path, clock: &Clock) -> Arc<App> {
         mail: pforte::config::Mail::default(),
         public_url: None,
         demo: None,
+        withdrawal_cut_ms: 1000,
         index_key_days: 0,
         master: MasterKey::default(),
         witnesses: None,

@@ -13,11 +13,11 @@ use crate::harness::{Answer, CANARY, Gateway, project};
 
 const ALL: [(&str, &str); 3] = [("analytics", "granted"), ("personalization", "granted"), ("identity_linking", "granted")];
 
-fn bearer(gateway: &Gateway) -> String {
+pub(super) fn bearer(gateway: &Gateway) -> String {
     format!("Bearer {}", gateway.operator())
 }
 
-fn asked(gateway: &Gateway, path: &str, body: &Value) -> Answer {
+pub(super) fn asked(gateway: &Gateway, path: &str, body: &Value) -> Answer {
     gateway.post(path, &bearer(gateway), body.to_string().as_bytes())
 }
 
@@ -28,17 +28,17 @@ fn file(gateway: &Gateway, identifiers: &Value) -> String {
     answer.json()["id"].as_str().unwrap().to_owned()
 }
 
-fn act(gateway: &Gateway, request: &str, step: &str, body: &Value) -> Value {
+pub(super) fn act(gateway: &Gateway, request: &str, step: &str, body: &Value) -> Value {
     let answer = asked(gateway, &format!("/v1/requests/{request}/{step}"), body);
     assert_eq!(answer.status, 200, "{step}: {}", answer.text);
     answer.json()
 }
 
-fn show(gateway: &Gateway, request: &str) -> Value {
+pub(super) fn show(gateway: &Gateway, request: &str) -> Value {
     gateway.get(&format!("/v1/requests/{request}"), &bearer(gateway)).json()
 }
 
-fn has(request: &Value, what: &str) -> bool {
+pub(super) fn has(request: &Value, what: &str) -> bool {
     request["acts"].as_array().unwrap().iter().any(|act| act["what"] == what)
 }
 

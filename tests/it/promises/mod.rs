@@ -1,6 +1,7 @@
 //! One file per promise, each trying hard to break it. What they mean stands in `docs/promises.md`.
 
 mod a_duty_keeps_nothing_else;
+mod a_merge_never_grants;
 mod acknowledged_is_durable;
 mod bad_input_harms_nothing;
 mod bad_requests_harm_nothing;
