@@ -186,6 +186,7 @@ impl App {
         let bits: Vec<String> = self.policy.current().purposes.iter().map(|p| p.id.clone()).collect();
         let policy = policy::load_after(&self.config.policies, &bits)?;
         let version = policy.version.clone();
+        self.consents.enforce(&policy);
         self.policy.replace(policy);
         self.forwarder.policy_changed();
         Ok(version)

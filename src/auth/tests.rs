@@ -27,6 +27,7 @@ fn source(origins: &[&str]) -> Source {
 
 fn policy() -> Policy {
     Policy {
+        terms: crate::policy::TermsSet::default(),
         duties: Vec::new(),
         proof_years: 3,
         suppression_days: 365,

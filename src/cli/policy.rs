@@ -1,6 +1,6 @@
-//! `pforte policy`: check, show, test, reload.
+//! `pforte policy`: check, show, diff, test, reload.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -29,6 +29,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Says what changed between two folders and who is asked again because of it; ends with 3 if somebody is
+    Diff {
+        /// The folder as it was
+        old: PathBuf,
+        /// The folder as it will be
+        new: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Runs the cases in `cases/` and says which do not hold
     Test(Folder),
     /// Asks the running gateway to read its policy again; if it does not lint, the old one stays
@@ -50,6 +60,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Check(folder) => Ok(check(folder)),
         Command::Show { folder, json } => show(folder, *json),
+        Command::Diff { old, new, json } => diff(old, new, *json),
         Command::Test(folder) => cases::run(&folder.policies),
         Command::Reload(remote) => reload(remote),
     }
@@ -79,9 +90,39 @@ fn check(folder: &Folder) -> ExitCode {
     }
 }
 
+fn load(folder: &Path) -> anyhow::Result<Policy> {
+    policy::load(folder)
+        .map_err(|findings| anyhow::anyhow!("{}", findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
+/// What `diff` ends with when people are asked again.
+const ASKS_AGAIN: u8 = 3;
+
+fn diff(old: &Path, new: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
+    let (old, new) = (load(old)?, load(new)?);
+    let changes = policy::diff(&old, &new);
+    let asks_again = changes.iter().any(|change| change.asks_again);
+    if as_json {
+        let said = json!({"from": old.version, "to": new.version, "asksAgain": asks_again, "changes": changes});
+        say(&serde_json::to_string_pretty(&said)?);
+    } else {
+        for change in &changes {
+            let asks = if change.asks_again { "asks again" } else { "" };
+            let about = serde_json::to_value(change.about)?;
+            let about = format!("{} {}", about.as_str().unwrap_or_default(), change.id);
+            say(&format!("{asks:<12}{about:<32} {}", change.words));
+        }
+        say(match (changes.is_empty(), asks_again) {
+            (true, _) => "nothing changed",
+            (false, true) => "people are asked again",
+            (false, false) => "nobody is asked again",
+        });
+    }
+    Ok(if asks_again { ExitCode::from(ASKS_AGAIN) } else { ExitCode::SUCCESS })
+}
+
 fn show(folder: &Folder, as_json: bool) -> anyhow::Result<ExitCode> {
-    let policy = policy::load(&folder.policies)
-        .map_err(|findings| anyhow::anyhow!("{}", findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let policy = load(&folder.policies)?;
     if as_json {
         say(&serde_json::to_string_pretty(&summary(&policy))?);
         return Ok(ExitCode::SUCCESS);

@@ -35,6 +35,7 @@ pub(super) fn decision(order: &Order) -> Result<Decision, Error> {
         source: policy.sources.get(order.source).map(|source| source.id.clone()).unwrap_or_default(),
         actor: order.actor.clone(),
         policy: policy.version.clone(),
+        terms: Some(policy.terms.tag),
         signal: order.besides.signal,
         evidence,
     })

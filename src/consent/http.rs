@@ -76,7 +76,7 @@ pub struct RecordConsent {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stand {
-    /// `granted`, `denied`, `withdrawn`, `expired` or `unset`.
+    /// `granted`, `denied`, `withdrawn`, `expired`, `outdated` (granted for less than what would be done now) or `unset`.
     state: &'static str,
     /// When it was decided, by the server's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,8 +200,7 @@ pub async fn show(
         }
     }
     let view = app.consents.view(&stated, heard, &policy, now).map_err(problem)?;
-    let stands = app.consents.stands(&stated).map_err(problem)?;
-    let decisions = asked(&policy).map(|p| (p.id.clone(), stand(stands.get(&p.id).copied(), now))).collect();
+    let decisions = notice::stands(&app, &policy, &stated, now)?.0;
     Ok(HttpResponse::Ok().json(ConsentsAnswer {
         recorded: receipt.is_some(),
         decisions,

@@ -32,7 +32,7 @@ pub(super) fn remembered_until(record: &StandingRecord, policy: &Policy) -> Mill
     stands.map(|(purpose, stand)| one(purpose, *stand, policy)).max().unwrap_or(Millis::MIN)
 }
 
-fn one(purpose: &str, Stand(state, at, expires): Stand, policy: &Policy) -> Millis {
+fn one(purpose: &str, Stand(state, at, expires, _): Stand, policy: &Policy) -> Millis {
     let proof = |ended| policy.controller.after(policy.controller.end_of_year_after(ended, policy.proof_years));
     // A purpose that the policy gave up asks for nothing.
     let known = policy.purpose(purpose).and_then(|index| policy.purposes.get(index)).filter(|known| known.retention_days > 0);
@@ -136,7 +136,7 @@ mod tests {
             ("given-up", State::Denied, None, Millis::MIN),
         ] {
             let mut record = StandingRecord::default();
-            record.subject.insert(purpose.to_owned(), Stand(state, begun, expires));
+            record.subject.insert(purpose.to_owned(), Stand(state, begun, expires, None));
             assert_eq!(remembered_until(&record, &policy), until, "{purpose} {state:?}");
         }
         assert_eq!(remembered_until(&StandingRecord::default(), &policy), Millis::MIN);

@@ -19,7 +19,9 @@ mod record;
 mod shown;
 pub mod signal;
 mod standing;
+mod stands;
 mod statement;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -50,6 +52,7 @@ pub use shown::{Shown, asks};
 use standing::Memory;
 pub use standing::Standing;
 pub use statement::{DECISION, Statement};
+use terms::{Stored, TERMS, Tag};
 use token::Purse;
 pub use token::{Handout, Refusal, Ticket, Token};
 
@@ -241,6 +244,7 @@ impl Consents {
             cut: CUT,
             closed: Mutex::default(),
         };
+        consents.learn_terms(policy)?;
         consents.each_record(|subject, record| {
             if record.is_none_or(|record| record.closed) {
                 consents.closed.lock().push(subject);
@@ -354,6 +358,10 @@ impl Consents {
         if let Some((stream, entry)) = &order.mark {
             batch.append(*stream, entry);
         }
+        let terms = &order.policy.terms;
+        if self.memory.read().book.lacks(terms.tag) {
+            TERMS.put(&mut batch, &Tag(terms.tag), &Stored(terms.clone()));
+        }
         let whose = folded.iter().find(|(owner, _)| *owner == strongest).or_else(|| folded.first());
         let (subject, record) = whose.ok_or(Error::NothingNew)?;
         let receipt = Handle::of(&self.vault, DecisionKey { subject: *subject, number: record.decisions - 1 })?;
@@ -365,6 +373,7 @@ impl Consents {
         self.directory.unlisted(&unlisted);
         self.directory.learn(&plan);
         plan.keys().iter().for_each(|(subject, key)| self.vault.learn(*subject, key));
+        self.memory.write().book.learn(terms, &order.policy);
         self.learn(&folded, &order.policy);
         self.rates.count(order.policy.controller.day(order.at), &recorded.states);
         let people = folded.into_iter().map(|(owner, _)| owner).collect();
@@ -475,22 +484,6 @@ impl Consents {
         Token::read(&self.vault, text, at)
     }
 
-    /// What stands for one identifier, purpose by purpose, with the server's times. Nothing if it is not known.
-    ///
-    /// # Errors
-    /// When the record cannot be read.
-    pub fn stands(&self, identifiers: &[Identifier]) -> Result<BTreeMap<String, Standpoint>, Error> {
-        let mut all = BTreeMap::new();
-        for (name, known) in identifiers.iter().filter_map(|identifier| self.directory.known(identifier)) {
-            let owner = self.directory.subject(known);
-            let Some(sealed) = STANDING.get(&self.store, &SubjectKey(owner))? else { continue };
-            let record = open_standing(&*self.vault.key(owner)?, owner, &sealed)?;
-            let stands = record.identifiers.get(&name).cloned().unwrap_or_default();
-            all.extend(stands.into_iter().map(|(purpose, Stand(state, at, expires))| (purpose, (state, at, expires))));
-        }
-        Ok(all)
-    }
-
     /// All decisions of a subject, oldest first.
     ///
     /// # Errors
@@ -530,7 +523,7 @@ impl Consents {
     /// # Errors
     /// [`Error::Drift`] if it is not.
     pub fn fold_check(&self, policy: &Policy) -> Result<(), Error> {
-        let mut fresh = Memory::default();
+        let mut fresh = self.memory.read().empty();
         let mut seen = Vec::new();
         self.each_record(|subject, record| {
             let Some(record) = record.filter(|record| !record.closed) else { return Ok(()) };

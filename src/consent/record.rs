@@ -124,6 +124,9 @@ pub struct Decision {
     pub actor: Option<String>,
     /// The policy version that was in force.
     pub policy: String,
+    /// The tag of the terms that were in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<u64>,
     /// The signal that came with it: the reason of a refusal, or what a grant was given in spite of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Signal>,
@@ -166,9 +169,9 @@ pub struct Handed {
     pub token: String,
 }
 
-/// What stands for one purpose.
+/// What stands for one purpose: what was decided, when, when a grant ends, and the tag of the terms under which it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stand(pub(super) State, pub(super) Millis, pub(super) Option<Millis>);
+pub(super) struct Stand(pub(super) State, pub(super) Millis, pub(super) Option<Millis>, #[serde(default)] pub(super) Option<u64>);
 
 /// Per purpose ID what stands.
 pub(super) type Stands = BTreeMap<String, Stand>;
@@ -206,7 +209,8 @@ impl StandingRecord {
     pub(super) fn fold(&mut self, decision: &Decision) {
         self.decisions += 1;
         for (purpose, state) in &decision.states {
-            let stand = Stand(*state, decision.at, decision.expires.get(purpose).copied());
+            let terms = decision.terms.filter(|_| *state == State::Granted);
+            let stand = Stand(*state, decision.at, decision.expires.get(purpose).copied(), terms);
             self.subject.insert(purpose.clone(), stand);
             for name in &decision.identifiers {
                 self.identifiers.entry(*name).or_default().insert(purpose.clone(), stand);

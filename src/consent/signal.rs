@@ -79,7 +79,7 @@ impl Consents {
         at: Millis,
     ) -> Result<Purposes, Error> {
         let Some(gpc) = policy.signals.gpc.as_ref().filter(|_| !stated.is_empty()) else { return Ok(Purposes::NONE) };
-        let granted = standing.granted.and(gpc.purposes);
+        let granted = standing.granted.or(standing.outdated).and(gpc.purposes);
         let open = policy.objectable.and(gpc.purposes).without(standing.denied).without(standing.denied_by_link);
         let kept = match gpc.conflict {
             Conflict::Grant if !granted.is_empty() => self.granted_despite(stated, granted, policy, at)?,
@@ -96,7 +96,7 @@ impl Consents {
             let Some(sealed) = STANDING.get(&self.store, &SubjectKey(owner))? else { continue };
             let record = open_standing(&*self.vault.key(owner)?, owner, &sealed)?;
             let (Some(stands), said) = (record.identifiers.get(&name), record.despite.get(&name)) else { continue };
-            for (purpose, Stand(state, _, expires)) in stands {
+            for (purpose, Stand(state, _, expires, _)) in stands {
                 let holds = *state == State::Granted && expires.is_none_or(|end| end > at);
                 if holds && !said.is_some_and(|said| said.contains(purpose)) {
                     despite = despite.without(policy.purpose(purpose).map_or(Purposes::NONE, Purposes::one));

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::record::{Stand, StandingRecord, Stands, State};
+use super::terms::{Book, Counting, Given};
 use crate::clock::Millis;
 use crate::id::NodeId;
 use crate::identity::{NodeRef, Resolved, SubjectRef};
@@ -19,6 +20,10 @@ pub struct Standing {
     pub denied_by_link: Purposes,
     /// Granted once, and past.
     pub expired: Purposes,
+    /// Granted under terms that have been widened since.
+    pub outdated: Purposes,
+    /// Destinations, as bits, that were no recipients when something of this was granted.
+    pub strangers: u64,
     /// The processing is restricted for an owner, or for somebody that a stated identifier is linked to (Art. 18): nothing may be
     /// done but to store.
     pub restricted: bool,
@@ -27,6 +32,12 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Whether a destination, by its index, was no recipient when something of this was granted.
+    #[must_use]
+    pub const fn is_stranger(&self, destination: usize) -> bool {
+        self.strangers >> (destination & 63) & 1 == 1
+    }
+
     /// What may be done now on the ground of consent.
     #[must_use]
     pub const fn allowed(&self) -> Purposes {
@@ -53,7 +64,7 @@ impl Cell {
     /// From what stands. A denial does not expire: only a new decision ends it.
     fn of(stands: &Stands, policy: &Policy) -> Self {
         let mut cell = Self::EMPTY;
-        for (purpose, Stand(state, _, expires)) in stands {
+        for (purpose, Stand(state, _, expires, _)) in stands {
             let Some(bit) = policy.purpose(purpose).map(Purposes::one) else { continue };
             match state {
                 State::Granted => {
@@ -82,11 +93,18 @@ pub(super) struct Memory {
     /// Where grants end at different times, for the exact answer once the first has ended.
     node_ends: HashMap<u32, Ends>,
     subject_ends: HashMap<u32, Ends>,
+    /// The terms under which grants were given, and what they still allow.
+    pub(super) book: Book,
+    /// Grants under other terms than those in force at the start.
+    node_given: HashMap<u32, Given>,
+    subject_given: HashMap<u32, Given>,
 }
 
 fn ends(stands: &Stands, policy: &Policy) -> Ends {
     let grants = stands.iter().filter(|(_, Stand(state, ..))| *state == State::Granted);
-    grants.filter_map(|(p, Stand(_, _, expires))| Some((Purposes::one(policy.purpose(p)?), expires.as_ref().copied()?))).collect()
+    grants
+        .filter_map(|(p, Stand(_, _, expires, _))| Some((Purposes::one(policy.purpose(p)?), expires.as_ref().copied()?)))
+        .collect()
 }
 
 fn put(cells: &mut Vec<Cell>, at: usize, cell: Cell) {
@@ -120,10 +138,12 @@ impl Memory {
         }
         put(&mut self.subjects, at, Cell::of(&record.subject, policy));
         note(&mut self.subject_ends, subject.0, &record.subject, policy);
+        set(&mut self.subject_given, subject.0, self.book.given(&record.subject, policy));
         for (name, node) in nodes {
             let Some(stands) = record.identifiers.get(name) else { continue };
             put(&mut self.nodes, index(node.0), Cell::of(stands, policy));
             note(&mut self.node_ends, node.0, stands, policy);
+            set(&mut self.node_given, node.0, self.book.given(stands, policy));
         }
     }
 
@@ -151,10 +171,12 @@ impl Memory {
     pub(super) fn remove(&mut self, subject: SubjectRef, nodes: &[NodeRef]) {
         put(&mut self.subjects, index(subject.0), Cell::EMPTY);
         self.subject_ends.remove(&subject.0);
+        self.subject_given.remove(&subject.0);
         self.restricted.remove(&subject.0);
         for node in nodes {
             put(&mut self.nodes, index(node.0), Cell::EMPTY);
             self.node_ends.remove(&node.0);
+            self.node_given.remove(&node.0);
         }
     }
 
@@ -163,8 +185,10 @@ impl Memory {
         let mut standing = Standing::default();
         let mut by_link = Purposes::NONE;
         for known in &resolved.nodes {
-            let (granted, denied, expired) = self.node(known.node, at);
-            standing.granted = standing.granted.or(granted);
+            let (counting, denied, expired) = self.node(known.node, at);
+            standing.granted = standing.granted.or(counting.granted);
+            standing.outdated = standing.outdated.or(counting.outdated);
+            standing.strangers |= counting.strangers;
             standing.denied = standing.denied.or(denied);
             standing.expired = standing.expired.or(expired);
             by_link = by_link.or(self.subject_cell(known.owner).denied);
@@ -178,6 +202,7 @@ impl Memory {
         }
         standing.denied_by_link = by_link.without(standing.denied);
         standing.expired = standing.expired.without(standing.granted);
+        standing.outdated = standing.outdated.without(standing.granted);
         standing
     }
 
@@ -189,26 +214,47 @@ impl Memory {
     pub(super) fn subject_allows(&self, subject: SubjectRef, purpose: usize, at: Millis) -> bool {
         let cell = self.subject_cell(subject);
         let (granted, _) = exact(cell, at, self.subject_ends.get(&subject.0));
-        granted.has(purpose) && !cell.denied.has(purpose)
+        let counting = self.book.counting(granted, self.subject_given.get(&subject.0));
+        counting.granted.has(purpose) && !cell.denied.has(purpose)
     }
 
-    fn node(&self, node: NodeRef, at: Millis) -> (Purposes, Purposes, Purposes) {
+    fn node(&self, node: NodeRef, at: Millis) -> (Counting, Purposes, Purposes) {
         let cell = self.nodes.get(index(node.0)).copied().unwrap_or(Cell::EMPTY);
         let (granted, expired) = exact(cell, at, self.node_ends.get(&node.0));
-        (granted, cell.denied, expired)
+        (self.book.counting(granted, self.node_given.get(&node.0)), cell.denied, expired)
     }
 
     /// Whether the cells of a subject and its identifiers are the same here and there.
     pub(super) fn agrees(&self, other: &Self, subject: SubjectRef, nodes: &[(NodeId, NodeRef)]) -> bool {
         let cell = |memory: &Self, node: NodeRef| memory.nodes.get(index(node.0)).copied().unwrap_or(Cell::EMPTY);
         self.subject_cell(subject) == other.subject_cell(subject)
+            && self.subject_given.get(&subject.0) == other.subject_given.get(&subject.0)
+            && nodes.iter().all(|(_, node)| self.node_given.get(&node.0) == other.node_given.get(&node.0))
             && nodes.iter().all(|(_, node)| cell(self, *node) == cell(other, *node))
+    }
+
+    /// Nothing but the terms, to compare with.
+    pub(super) fn empty(&self) -> Self {
+        Self { book: self.book.clone(), ..Self::default() }
+    }
+
+    /// What the terms leave of what was granted for these purposes.
+    pub(super) fn terms_of(&self, stands: &Stands, policy: &Policy) -> Counting {
+        let granted = Cell::of(stands, policy).granted;
+        self.book.counting(granted, self.book.given(stands, policy).as_ref())
     }
 
     /// How much memory the cells take, in bytes.
     pub(super) fn bytes(&self) -> usize {
         (self.nodes.capacity() + self.subjects.capacity()) * size_of::<Cell>() + self.folded.capacity() * 4
     }
+}
+
+fn set(map: &mut HashMap<u32, Given>, of: u32, given: Option<Given>) {
+    match given {
+        Some(given) => map.insert(of, given),
+        None => map.remove(&of),
+    };
 }
 
 /// Remembers when grants end, if they do not all end together.

@@ -34,6 +34,9 @@ pub struct Statement {
     pub actor: Option<String>,
     /// The policy version that was in force.
     pub policy: String,
+    /// The tag of the terms that were in force: of what was agreed to, apart from the words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<String>,
     /// The signal that came with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Signal>,
@@ -65,6 +68,7 @@ impl Statement {
             source: decision.source.clone(),
             actor: decision.actor.clone(),
             policy: decision.policy.clone(),
+            terms: decision.terms.map(|tag| format!("{tag:016x}")),
             signal: decision.signal,
             evidence: decision.evidence.clone(),
             person: person(&salt, place.subject),

@@ -51,6 +51,7 @@ pub(super) fn policy() -> Policy {
         categories: categories.iter().map(|&c| c.to_owned()).collect(),
     };
     Policy {
+        terms: crate::policy::TermsSet::default(),
         duties: Vec::new(),
         proof_years: 3,
         suppression_days: 365,

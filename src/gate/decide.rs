@@ -156,7 +156,14 @@ fn judge(
         return plain(Reason::NoPurpose);
     }
     let missing = needed.without(allowed);
-    if missing.is_empty() { Ok(needed) } else { Err(why(policy, question, missing)) }
+    if !missing.is_empty() {
+        return Err(why(policy, question, missing));
+    }
+    // Whoever agreed did so before this recipient was one.
+    if question.standing.is_stranger(destination) {
+        return Err(Withheld { reason: Reason::TermsChanged, purposes: needed.without(policy.without_consent) });
+    }
+    Ok(needed)
 }
 
 /// The most telling reason: what the person said comes before what others said, and that before what nobody said.
@@ -179,6 +186,7 @@ fn why(policy: &Policy, question: &Question<'_>, missing: Purposes) -> Withheld 
         (Reason::Objected, missing.and(policy.without_consent)),
         (Reason::DeniedByLink, consent.and(standing.denied_by_link)),
         (by_event, granted),
+        (Reason::TermsChanged, consent.and(standing.outdated)),
         (Reason::Expired, consent.and(standing.expired)),
     ];
     let telling = ladder.iter().find(|(_, purposes)| !purposes.is_empty());

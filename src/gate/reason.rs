@@ -19,6 +19,8 @@ pub enum Reason {
     Suppressed,
     /// A grant was too old.
     Expired,
+    /// A grant was given for less than what would be done now.
+    TermsChanged,
     /// The event's own consent object allows less than what was granted.
     NarrowedByEvent,
     /// The event has a consent object that cannot be read, so it allows nothing.
@@ -35,7 +37,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoDecision,
         Self::Denied,
         Self::DeniedByLink,
@@ -43,6 +45,7 @@ impl Reason {
         Self::Restricted,
         Self::Suppressed,
         Self::Expired,
+        Self::TermsChanged,
         Self::NarrowedByEvent,
         Self::ConsentObjectMalformed,
         Self::NoIdentifier,
@@ -62,6 +65,7 @@ impl Reason {
             Self::Restricted => "restricted",
             Self::Suppressed => "suppressed",
             Self::Expired => "expired",
+            Self::TermsChanged => "terms_changed",
             Self::NarrowedByEvent => "narrowed_by_event",
             Self::ConsentObjectMalformed => "consent_object_malformed",
             Self::NoIdentifier => "no_identifier",
@@ -89,6 +93,9 @@ impl Reason {
             Self::Restricted => format!("Die Verarbeitung Ihrer Daten ist eingeschränkt, {stays}"),
             Self::Suppressed => format!("Sie haben gebeten, nicht wieder aus anderen Quellen übernommen zu werden, {stays}"),
             Self::Expired => format!("Ihre Zustimmung zu {purposes} ist abgelaufen, {stays}"),
+            Self::TermsChanged => {
+                format!("Ihre Zustimmung zu {purposes} haben Sie für weniger gegeben, als heute damit geschähe, {stays}")
+            }
             Self::NarrowedByEvent => {
                 format!("Die Website oder App hat für dieses Ereignis keine Zustimmung zu {purposes} mitgegeben, {stays}")
             }
@@ -118,6 +125,7 @@ impl Reason {
             Self::Restricted => format!("The processing of your data is restricted, {stays}"),
             Self::Suppressed => format!("You have asked not to be taken over from other sources again, {stays}"),
             Self::Expired => format!("Your consent to {purposes} has expired, {stays}"),
+            Self::TermsChanged => format!("You agreed to {purposes} for less than what would be done today, {stays}"),
             Self::NarrowedByEvent => {
                 format!("The website or app sent no consent to {purposes} along with this event, {stays}")
             }

@@ -13,6 +13,7 @@ use super::model::{
 };
 use super::raw::{NoticeFile, Raw, RawDestination, RawForm, RawFormName, RawKind, RawPurpose, RawRoute, RawToken};
 use super::signals;
+use super::terms::TermsSet;
 
 /// Compiles a policy that lint found no error in. `order` says which purposes had which bits before.
 pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
@@ -46,8 +47,9 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
         raw.destinations.value.destination.iter().map(|d| destination(d, bits(d.purposes.as_ref()))).collect();
     let routes = raw.routes.value.route.iter().map(|r| route(r, &sources, &destinations, bits(&r.purposes))).collect();
     let linking = raw.purposes.value.linking.as_ref().and_then(|id| purposes.iter().position(|p| p.id == *id.as_ref()));
-    Policy {
+    let mut policy = Policy {
         version: version(raw),
+        terms: TermsSet::default(),
         controller: raw.controller.value.controller.as_ref().clone(),
         without_consent: of_basis(|basis| basis != LegalBasis::Consent),
         objectable: of_basis(|basis| basis == LegalBasis::LegitimateInterest),
@@ -62,7 +64,10 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
         sources,
         destinations,
         routes,
-    }
+    };
+    let written = |id: &str| raw.purposes.value.purpose.iter().find(|p| p.id.as_ref() == id).map_or(1, |p| p.version);
+    policy.terms = TermsSet::of(&policy, written);
+    policy
 }
 
 /// Purposes that were there before keep their place; those that are gone keep it too, as a placeholder that nothing names.

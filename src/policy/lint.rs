@@ -8,7 +8,7 @@ use super::duty;
 use super::erasure;
 use super::fair;
 use super::finding::Findings;
-use super::model::{LegalBasis, PURPOSES_MAX, REQUEST_KINDS, SourceKind, Texts};
+use super::model::{DESTINATIONS_MAX, LegalBasis, PURPOSES_MAX, REQUEST_KINDS, SourceKind, Texts};
 use super::raw::{NoticeFile, Parsed, PurposesFile, Raw, RawDestination, RawForm, RawKind, Text};
 use super::signals;
 
@@ -287,6 +287,10 @@ fn destinations(raw: &Raw, findings: &mut Findings) {
     let Parsed { from, value } = &raw.destinations;
     ids(from, value.destination.iter().map(|d| &d.id), findings);
     let all_purposes = purpose_ids(raw);
+    if let Some(extra) = value.destination.get(DESTINATIONS_MAX) {
+        let message = format!("more than {DESTINATIONS_MAX} destinations");
+        findings.error(from, extra.id.span(), "too-many", (message, "one gateway serves as many"));
+    }
     let mut tags: BTreeMap<u32, &str> = BTreeMap::new();
     for destination in &value.destination {
         if destination.purposes.as_ref().is_empty() {

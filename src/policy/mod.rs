@@ -5,6 +5,7 @@
 
 pub mod cases;
 mod compile;
+mod diff;
 mod duty;
 mod erasure;
 mod fair;
@@ -13,12 +14,15 @@ mod handle;
 mod lint;
 mod load;
 pub mod model;
+mod plain;
 mod raw;
 mod sign_in;
 mod signals;
+mod terms;
 #[cfg(test)]
 mod tests;
 
+pub use diff::{Change, Subject, diff};
 pub use duty::Duty;
 pub use erasure::{Erasure, Way};
 pub use finding::{Finding, Severity};
@@ -31,3 +35,4 @@ pub use model::{
 };
 pub use sign_in::SignIn;
 pub use signals::{Conflict, Gpc, Signals};
+pub use terms::{Reach, Terms, TermsSet, Widening};

@@ -6,12 +6,15 @@ use super::duty::Duty;
 use super::erasure::Erasure;
 use super::sign_in::SignIn;
 use super::signals::Signals;
+use super::terms::TermsSet;
 
 /// A set of purposes, one bit each. Bit `i` is `Policy::purposes[i]`. It holds only inside one policy version: what is stored
 /// names purposes by their ID.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Purposes(pub u64);
 
+/// The most destinations that one policy can hold.
+pub const DESTINATIONS_MAX: usize = 64;
 /// The most purposes that one policy can hold.
 pub const PURPOSES_MAX: usize = 64;
 
@@ -412,6 +415,8 @@ pub struct Policy {
     pub version: String,
     /// Who answers for it.
     pub controller: Controller,
+    /// What people agree to, purpose by purpose.
+    pub terms: TermsSet,
     /// Purposes; the index is the bit.
     pub purposes: Vec<Purpose>,
     /// Laws that oblige to keep something.

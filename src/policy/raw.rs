@@ -55,6 +55,8 @@ pub(super) struct RawDuty {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPurpose {
     pub(super) id: Spanned<String>,
+    #[serde(default = "first")]
+    pub(super) version: u32,
     pub(super) basis: Spanned<LegalBasis>,
     pub(super) title: Spanned<Texts>,
     pub(super) text: Spanned<Texts>,
@@ -64,6 +66,10 @@ pub(super) struct RawPurpose {
     pub(super) data: Vec<String>,
     #[serde(default)]
     pub(super) categories: Vec<String>,
+}
+
+const fn first() -> u32 {
+    1
 }
 
 /// `identifiers.toml`

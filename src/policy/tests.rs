@@ -1,5 +1,7 @@
 //! Each rule, tried on the shipped policy with one thing broken.
 
+mod change;
+
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -120,6 +122,31 @@ const BROKEN: &[(&str, &str, &str, &str, usize)] = &[
     ("notices/web-banner.de.toml", "version = 1\nbuttons", "version = 2\nbuttons", "notice-languages", 1),
     ("notices/web-banner.de.toml", "preselected = []", "preselected = [\"analytics\"]", "preselected", 14),
     ("controller.toml", "https://www.weinhaus", "http://www.weinhaus", "url", 6),
+    ("notices/web-banner.de.toml", "\"refuse_all\", ", "", "refuse-first-layer", 13),
+    ("notices/web-banner.de.toml", ", \"choose\"", "", "bundled", 13),
+    ("notices/web-banner.de.toml", "\"refuse_all\", \"choose\"", "\"choose\", \"refuse_all\"", "side-by-side", 13),
+    ("notices/web-banner.de.toml", "\"accept_all\", \"refuse_all\"", "\"accept_all\", \"accept_all\"", "layout", 11),
+    (
+        "notices/till-spoken.de.toml",
+        "purposes = [\"a",
+        "purposes = [\"analytics\", \"analytics\", \"analytics\", \"analytics\", \"analytics\", \"a",
+        "overloading",
+        1,
+    ),
+    ("notices/web-banner.en.toml", "at any time, with as many clicks as now", "later", "withdrawal", 5),
+    ("sources.toml", "records_decisions = true", "records_decisions = false", "withdrawal", 6),
+    ("notices/web-banner.de.toml", "Daten verwenden?", "Daten verwenden? Das wäre schade", "stirring", 4),
+    ("notices/web-banner.de.toml", "Daten verwenden?", "Daten verwenden!", "stirring", 4),
+    ("purposes.toml", "to improve the shop.", "to improve your experience.", "vague", 33),
+    ("notices/web-banner.en.toml", "You can refuse everything and still buy.", "By continuing you agree.", "conditional", 7),
+    (
+        "notices/till-spoken.en.toml",
+        "You can say no",
+        "So that you know it and do not have to ask us about it again and again while others wait behind you at the till you can say no",
+        "plain-language",
+        7,
+    ),
+    ("notices/till-spoken.de.toml", "Statistik zählen", "Einwilligungsverwaltungsplattform zählen", "plain-language", 6),
     ("sources.toml", "records_decisions", "record_decisions", "syntax", 10),
     ("routes.toml", "[[route]]", "[[route", "syntax", 3),
 ];

@@ -14,7 +14,7 @@ use crate::auth;
 use crate::clock::{Millis, rfc3339};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::identity::Identifier;
-use crate::policy::{Button, Conflict, LegalBasis, Notice, Policy, Purposes};
+use crate::policy::{Button, Conflict, LegalBasis, Notice, Policy, Purpose, Purposes};
 
 /// A notice, ready to be drawn.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -204,13 +204,24 @@ impl Visitor {
     }
 }
 
-/// What stands for a device, and for which purposes it would have to be asked.
-fn stands(app: &App, policy: &Policy, own: &[Identifier], now: Millis) -> Result<(BTreeMap<String, Stand>, Purposes), Problem> {
-    let stands = app.consents.stands(own).map_err(problem)?;
-    let ask = policy.purposes.iter().enumerate().filter(|(_, purpose)| asks(purpose, stands.get(&purpose.id).copied(), now));
-    let ask = ask.fold(Purposes::NONE, |all, (index, _)| all.or(Purposes::one(index)));
-    let decisions = asked(policy).map(|purpose| (purpose.id.clone(), stand(stands.get(&purpose.id).copied(), now))).collect();
-    Ok((decisions, ask))
+/// What stands for identifiers, and for which purposes whoever has them would have to be asked.
+pub(super) fn stands(
+    app: &App,
+    policy: &Policy,
+    stated: &[Identifier],
+    now: Millis,
+) -> Result<(BTreeMap<String, Stand>, Purposes), Problem> {
+    let stands = app.consents.stands(stated).map_err(problem)?;
+    let (outdated, widened) = app.consents.outdated(stated, policy).map_err(problem)?;
+    let known = |purpose: &Purpose| stands.get(&purpose.id).copied();
+    let ask = policy.purposes.iter().enumerate().filter(|(_, purpose)| asks(purpose, known(purpose), now));
+    let ask = ask.fold(outdated.or(widened), |all, (index, _)| all.or(Purposes::one(index)));
+    let is_outdated = |purpose: &Purpose| policy.purpose(&purpose.id).is_some_and(|index| outdated.has(index));
+    let one = |purpose: &Purpose| match stand(known(purpose), now) {
+        Stand { state: "granted", at, expires_at } if is_outdated(purpose) => Stand { state: "outdated", at, expires_at },
+        stand => stand,
+    };
+    Ok((asked(policy).map(|purpose| (purpose.id.clone(), one(purpose))).collect(), ask))
 }
 
 /// What a decision says about what was shown. A token says it better than the page: it fills in what the page leaves out, and what the

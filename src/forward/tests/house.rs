@@ -104,6 +104,7 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
         drop: Vec::new(),
     });
     Policy {
+        terms: crate::policy::TermsSet::default(),
         version: String::from("test"),
         duties: Vec::new(),
         proof_years: 3,

@@ -15,8 +15,7 @@ fn standing(granted: u64, denied: u64, by_link: u64, expired: u64) -> Standing {
         denied: Purposes(denied),
         denied_by_link: Purposes(by_link),
         expired: Purposes(expired),
-        restricted: false,
-        suppressed: false,
+        ..Standing::default()
     }
 }
 
@@ -30,6 +29,8 @@ fn verdict(policy: &Policy, standing: &Standing, narrowing: &Narrowing) -> Verdi
     for verdict in decide(policy, 0, &event, &suppressed, narrowing, true) {
         assert!(verdict.outcome.is_err(), "whatever was decided, nobody is brought back who asked not to be");
     }
+    let strange = Standing { strangers: 1, ..*standing };
+    assert!(decide_for(policy, &Question { standing: &strange, ..asked }, 0).outcome.is_err(), "agreed to for others");
     let restricted = Standing { restricted: true, ..*standing };
     for verdict in decide(policy, 0, &event, &restricted, narrowing, true) {
         assert!(verdict.outcome.is_err(), "whatever was decided, restricted data are only stored (Art. 18)");

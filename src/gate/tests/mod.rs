@@ -85,6 +85,7 @@ fn identifier_type(id: &str, kind: IdentifierKind, paths: &[&str]) -> Identifier
 /// Five purposes (three by consent, one by contract, one by legitimate interest), one destination and one route.
 fn policy() -> Policy {
     Policy {
+        terms: crate::policy::TermsSet::default(),
         duties: Vec::new(),
         proof_years: 3,
         suppression_days: 365,
