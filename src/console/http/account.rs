@@ -85,10 +85,10 @@ fn render(seat: &Seat, app: &App, wrong: Option<&str>, used_recovery: bool) -> A
     let page = Page {
         f: seat.frame("account"),
         name: seat.officer.name().to_owned(),
-        role: seat.by_key("console-role-", seat.officer.role().name()),
-        may: AUTHORITIES.iter().filter(has).map(|(name, _)| seat.by_key("console-may-", name)).collect(),
+        role: seat.by_text_key("console-role-", seat.officer.role().name()),
+        may: AUTHORITIES.iter().filter(has).map(|(name, _)| seat.by_text_key("console-may-", name)).collect(),
         sessions: sessions.collect(),
-        error: wrong.map(|wrong| seat.by_key("console-password-", wrong)),
+        error: wrong.map(|wrong| seat.by_text_key("console-password-", wrong)),
         used_recovery,
     };
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };

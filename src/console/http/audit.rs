@@ -81,6 +81,6 @@ async fn list(app: &web::Data<App>, question: Question) -> Result<Vec<(u64, Entr
 }
 
 fn row(seat: &Seat, number: u64, Entry { at, who, what, request, why }: Entry) -> Row {
-    let (at, what) = (seat.moment(at), seat.by_key("console-act-", &what));
+    let (at, what) = (seat.moment(at), seat.by_text_key("console-act-", &what));
     Row { number, at, who: seat.who(&who), what, request, why: why.unwrap_or_default() }
 }

@@ -107,10 +107,10 @@ fn row(
     let shown = u64::try_from(letters.len()).unwrap_or(u64::MAX);
     Row {
         id: destination.id.clone(),
-        kind: seat.by_key("console-destination-", crate::console::kind(&destination.kind)),
+        kind: seat.by_text_key("console-destination-", crate::console::kind(&destination.kind)),
         purposes: purposes.join(", "),
         is_on: destination.is_on(),
-        state: seat.by_key("console-destination-state-", state),
+        state: seat.by_text_key("console-destination-state-", state),
         look,
         facts,
         letters: letters.into_iter().map(|letter| self::letter(seat, letter)).collect(),

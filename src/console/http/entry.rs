@@ -204,14 +204,14 @@ fn invited(req: &HttpRequest, app: &App, token: &str, error: Option<&str>) -> An
     let words = f.words;
     match app.officers.invited(token, &f.company, app.clock.now()) {
         Ok((invitation, setup)) => {
-            let (name, role) = (invitation.name.clone(), words.say(super::key("console-role-", invitation.role.name())));
+            let (name, role) = (invitation.name.clone(), words.say(super::text_key("console-role-", invitation.role.name())));
             let lead = if invitation.renews {
                 words.of("console-join-renews", "name", name)
             } else {
                 words.all("console-join-lead", [("name", name.into()), ("role", role.into())])
             };
             let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-            let error = error.map(|name| words.say(super::key("console-join-error-", name)));
+            let error = error.map(|name| words.say(super::text_key("console-join-error-", name)));
             Ok(frame::answer(status, Join { f, invitation, setup, lead, error }.render())?)
         }
         Err(Error::NoInvitation) => {

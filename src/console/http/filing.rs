@@ -76,10 +76,10 @@ fn form(seat: &Seat, fields: &Fields, wrong: Option<&str>) -> Answer {
     let kinds = KINDS.iter().filter(|kind| **kind != Kind::Rectification);
     let page = Page {
         f: seat.frame("requests"),
-        kinds: kinds.map(|kind| choice(kind.name(), seat.by_key("console-kind-", kind.name()), "kind")).collect(),
+        kinds: kinds.map(|kind| choice(kind.name(), seat.by_text_key("console-kind-", kind.name()), "kind")).collect(),
         types: seat.policy.identifiers.iter().map(|of| choice(&of.id, of.id.clone(), "type")).collect(),
         languages: frame_languages().map(|(tag, name)| choice(tag, name.to_owned(), "language")).collect(),
-        error: wrong.map(|wrong| seat.by_key("console-wrong-", wrong)),
+        error: wrong.map(|wrong| seat.by_text_key("console-wrong-", wrong)),
         value: fields.text("value").unwrap_or_default().to_owned(),
         note: fields.text("note").unwrap_or_default().to_owned(),
         identified: fields.text("identified").is_some(),

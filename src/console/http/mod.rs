@@ -192,7 +192,7 @@ impl Seat {
         ];
         let tab = |(name, _): (&str, bool)| Tab {
             path: format!("{BASE}/{name}"),
-            text: self.by_key("console-tab-", name),
+            text: self.by_text_key("console-tab-", name),
             is_here: name == here,
         };
         let tabs = tabs.into_iter().filter(|(_, shown)| *shown).map(tab).collect();
@@ -206,14 +206,14 @@ impl Seat {
     }
 
     /// What is called by a name that is not known before.
-    pub(super) fn by_key(&self, prefix: &str, name: &str) -> String {
-        self.words.say(key(prefix, name))
+    pub(super) fn by_text_key(&self, prefix: &str, name: &str) -> String {
+        self.words.say(text_key(prefix, name))
     }
 }
 
-/// The key of a text that is chosen by a name.
-fn key(prefix: &str, name: &str) -> String {
-    format!("{prefix}{}", name.replace('_', "-"))
+/// The key of a text of a family; names of the API have underscores, keys have none.
+fn text_key(family: &str, name: &str) -> String {
+    crate::texts::text_key(family, &name.replace('_', "-"))
 }
 
 /// A page.

@@ -42,7 +42,7 @@ pub async fn show(req: HttpRequest, app: web::Data<App>) -> Answer {
     let _admin: Admin = seat.authority()?;
     let fields = Fields::read(req.query_string())?;
     let done = fields.text("done").filter(|done| ["role", "remove", "end"].contains(done));
-    let done = done.map(|done| seat.by_key("console-officers-done-", done));
+    let done = done.map(|done| seat.by_text_key("console-officers-done-", done));
     std::future::ready(list(&seat, &app, (done, None, None))).await
 }
 
@@ -114,7 +114,7 @@ fn list(seat: &Seat, app: &App, (done, wrong, link): Came<'_>) -> Answer {
     let listed = app.officers.list().map_err(|error| broken(&error))?;
     let role = |role: Role, chosen: bool| Choice {
         value: role.name().to_owned(),
-        text: seat.by_key("console-role-", role.name()),
+        text: seat.by_text_key("console-role-", role.name()),
         chosen,
     };
     let invitations = app.officers.invitations(at).into_iter().map(|invitation| {
@@ -123,7 +123,7 @@ fn list(seat: &Seat, app: &App, (done, wrong, link): Came<'_>) -> Answer {
     });
     let page = Page {
         f: seat.frame("officers"),
-        error: wrong.map(|wrong| seat.by_key("console-officers-wrong-", wrong)),
+        error: wrong.map(|wrong| seat.by_text_key("console-officers-wrong-", wrong)),
         done,
         link,
         rows: listed.into_iter().map(|listed| row(seat, app, listed, role)).collect(),

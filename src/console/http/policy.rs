@@ -43,7 +43,7 @@ pub async fn show(req: HttpRequest, app: web::Data<App>) -> Answer {
         id: purpose.id.clone(),
         title: text(&purpose.title, language),
         text: text(&purpose.text, language),
-        basis: seat.by_key("console-basis-", basis(purpose.basis)),
+        basis: seat.by_text_key("console-basis-", basis(purpose.basis)),
         asked_again: purpose.consent_days.map(|days| seat.words.of("console-days", "number", days)).unwrap_or_default(),
         kept: seat.words.of("console-days", "number", purpose.retention_days),
     };

@@ -52,7 +52,7 @@ pub async fn show(req: HttpRequest, app: web::Data<App>) -> Answer {
 fn shown(seat: &Seat, activity: console::Activity) -> Activity {
     let words = seat.words;
     let mut facts = vec![
-        (words.say("console-processing-basis"), seat.by_key("console-basis-", basis(activity.basis))),
+        (words.say("console-processing-basis"), seat.by_text_key("console-basis-", basis(activity.basis))),
         (words.say("console-processing-data"), activity.data.join(", ")),
         (words.say("console-processing-sources"), activity.sources.join(", ")),
         (words.say("console-processing-kept"), words.of("console-days", "number", activity.retention_days)),
@@ -61,9 +61,10 @@ fn shown(seat: &Seat, activity: console::Activity) -> Activity {
         facts.push((words.say("console-processing-asked"), words.of("console-days", "number", days)));
     }
     let recipient = |recipient: console::Recipient| {
-        let kind = seat.by_key("console-destination-", recipient.kind);
+        let kind = seat.by_text_key("console-destination-", recipient.kind);
         let kind = if recipient.is_on { kind } else { format!("{kind}, {}", words.say("console-off")) };
-        let (form, erasure) = (seat.by_key("console-form-", recipient.form), seat.by_key("console-erasure-", recipient.erasure));
+        let (form, erasure) =
+            (seat.by_text_key("console-form-", recipient.form), seat.by_text_key("console-erasure-", recipient.erasure));
         (recipient.id, kind, form, erasure)
     };
     let recipients = activity.recipients.into_iter().map(recipient).collect();

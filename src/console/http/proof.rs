@@ -103,7 +103,7 @@ fn answer(seat: &Seat, fields: &Fields, (wrong, found): (Option<&str>, Option<Ve
         f: seat.frame("proof"),
         types: seat.policy.identifiers.iter().map(|of| choice(&of.id)).collect(),
         reason: fields.text("reason").unwrap_or_default().to_owned(),
-        error: wrong.map(|wrong| seat.by_key("console-wrong-", wrong)),
+        error: wrong.map(|wrong| seat.by_text_key("console-wrong-", wrong)),
         found,
     };
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -123,11 +123,11 @@ fn shown(seat: &Seat, proven: Proven, place: Result<u64, ledger::Error>, size: u
             State::Withdrawn => ("withdrawn", "warn"),
         };
         let until = decision.expires.get(purpose).map(|at| seat.words.of("console-until", "at", seat.moment(*at)));
-        (title(purpose), seat.by_key("console-decided-", name), look, until.unwrap_or_default())
+        (title(purpose), seat.by_text_key("console-decided-", name), look, until.unwrap_or_default())
     };
     let (ledger, is_in_ledger) = match place {
         Ok(index) => {
-            let numbers = [("index", whole(index).into()), ("size", whole(size).into())];
+            let numbers = [("index", whole(index + 1).into()), ("size", whole(size).into())];
             (seat.words.all("console-proof-ledger", numbers), true)
         }
         Err(ledger::Error::NoLeaf) => (seat.words.say("console-proof-waits"), false),
@@ -136,7 +136,7 @@ fn shown(seat: &Seat, proven: Proven, place: Result<u64, ledger::Error>, size: u
     Ok(Entry {
         at: seat.moment(decision.at),
         states: decision.states.iter().map(state).collect(),
-        how: seat.by_key("console-method-", method(decision.method)),
+        how: seat.by_text_key("console-method-", method(decision.method)),
         source: decision.source,
         actor: decision.actor.unwrap_or_default(),
         policy: decision.policy,

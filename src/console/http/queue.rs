@@ -118,9 +118,9 @@ pub async fn show(req: HttpRequest, app: web::Data<App>) -> Answer {
         f: seat.frame("requests"),
         rows: requests.iter().map(row).collect(),
         all: seat.words.of("console-queue-all", "number", all),
-        states: choices(&states, &wish.state, |name| seat.by_key("console-state-", name)),
-        kinds: choices(&kinds, &wish.kind, |name| seat.by_key("console-kind-", name)),
-        whose: choices(&["all", "mine", "nobody"], &wish.whose, |name| seat.by_key("console-whose-", name)),
+        states: choices(&states, &wish.state, |name| seat.by_text_key("console-state-", name)),
+        kinds: choices(&kinds, &wish.kind, |name| seat.by_text_key("console-kind-", name)),
+        whose: choices(&["all", "mine", "nobody"], &wish.whose, |name| seat.by_text_key("console-whose-", name)),
         before: (wish.page > 1).then(|| wish.at(wish.page - 1)),
         after: (skip.saturating_add(PER_PAGE) < all).then(|| wish.at(wish.page + 1)),
         may_file: seat.officer.may::<Desk>(),
@@ -138,8 +138,8 @@ fn row(seat: &Seat, calendar: &Calendar, (id, request): (RequestId, &Request), n
     Row {
         short: written.chars().take(12).collect(),
         id: written,
-        kind: seat.by_key("console-kind-", request.kind.name()),
-        state: seat.by_key("console-state-", request.state.name()),
+        kind: seat.by_text_key("console-kind-", request.kind.name()),
+        state: seat.by_text_key("console-state-", request.state.name()),
         received: seat.words.day(calendar.day(request.received_at)),
         due: due.map(|due| seat.words.day(due)).unwrap_or_default(),
         light: light.name(),
@@ -152,7 +152,7 @@ fn row(seat: &Seat, calendar: &Calendar, (id, request): (RequestId, &Request), n
 
 /// What the traffic light says in words.
 pub(super) fn left(seat: &Seat, light: Light) -> String {
-    seat.words.of(&super::key("console-light-", light.name()), "number", light.days())
+    seat.words.of(&super::text_key("console-light-", light.name()), "number", light.days())
 }
 
 /// `GET /console/register.csv`: the register of requests. It names nobody.

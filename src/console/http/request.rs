@@ -128,8 +128,8 @@ pub async fn show(req: HttpRequest, app: web::Data<App>, id: web::Path<String>) 
     let _reader: Reader = seat.authority()?;
     let id = RequestId::parse(&id).ok_or_else(|| seat.nothing())?;
     let fields = Fields::read(req.query_string())?;
-    let done = fields.text("done").filter(|done| DONE.contains(done)).map(|done| seat.by_key("console-done-", done));
-    let wrong = fields.text("wrong").filter(|wrong| WRONG.contains(wrong)).map(|wrong| seat.by_key("console-wrong-", wrong));
+    let done = fields.text("done").filter(|done| DONE.contains(done)).map(|done| seat.by_text_key("console-done-", done));
+    let wrong = fields.text("wrong").filter(|wrong| WRONG.contains(wrong)).map(|wrong| seat.by_text_key("console-wrong-", wrong));
     render(&seat, &app, id, (done, wrong)).await
 }
 
@@ -160,8 +160,8 @@ async fn render(seat: &Seat, app: &web::Data<App>, id: RequestId, (done, error):
     let page = Page {
         f: seat.frame("requests"),
         id: id.to_string(),
-        kind: seat.by_key("console-kind-", request.kind.name()),
-        state: seat.by_key("console-state-", request.state.name()),
+        kind: seat.by_text_key("console-kind-", request.kind.name()),
+        state: seat.by_text_key("console-state-", request.state.name()),
         light: light.name(),
         left: left(seat, light),
         done,
@@ -275,7 +275,7 @@ fn identity(seat: &Seat, request: &Request) -> Vec<String> {
         (false, true) => "clear-own",
         (false, false) => "clear-desk",
     };
-    let mut lines = vec![seat.by_key("console-identity-", name)];
+    let mut lines = vec![seat.by_text_key("console-identity-", name)];
     for (from, until) in &request.pauses {
         let (from, until) = (seat.moment(*from), until.map(|until| seat.moment(until)));
         lines.push(match until {
@@ -327,7 +327,7 @@ fn facts(seat: &Seat, request: &Request) -> Vec<(String, String)> {
         fact(words.say("console-fact-kept"), seat.words.all("console-fact-kept-value", value));
     }
     if let Some(ground) = request.ground {
-        fact(words.say("console-fact-ground"), seat.by_key("console-ground-", ground.name()));
+        fact(words.say("console-fact-ground"), seat.by_text_key("console-ground-", ground.name()));
     }
     if !request.corrected.is_empty() {
         fact(words.say("console-fact-corrected"), request.corrected.join(", "));
@@ -340,7 +340,7 @@ fn recipients(seat: &Seat, request: &Request) -> Vec<RecipientRow> {
     let row = |recipient: &Recipient| RecipientRow {
         id: recipient.id.clone(),
         events: seat.words.of("console-events", "number", recipient.events),
-        state: seat.by_key("console-fate-", recipient.fate.name()),
+        state: seat.by_text_key("console-fate-", recipient.fate.name()),
         look: look(recipient.fate),
         since: seat.moment(recipient.at),
         reason: recipient.reason.clone().unwrap_or_default(),
@@ -389,7 +389,7 @@ fn grounds(seat: &Seat, state: State) -> Vec<Choice> {
     let holds = |ground: &&Ground| state == State::InReview || **ground == Ground::NotIdentified;
     let choice = |ground: &Ground| Choice {
         value: ground.name().to_owned(),
-        text: seat.by_key("console-ground-", ground.name()),
+        text: seat.by_text_key("console-ground-", ground.name()),
         chosen: false,
     };
     GROUNDS.iter().filter(holds).map(choice).collect()
@@ -412,7 +412,7 @@ fn act_row(seat: &Seat, act: &crate::rights::Act) -> ActRow {
     ActRow {
         at: seat.moment(act.at),
         who: seat.who(&act.who),
-        what: seat.by_key("console-act-", &act.what),
+        what: seat.by_text_key("console-act-", &act.what),
         why: act.why.clone().unwrap_or_default(),
     }
 }
@@ -426,8 +426,8 @@ fn mail_row(seat: &Seat, Trace { kind, state, at, reason, .. }: Trace) -> MailRo
     };
     MailRow {
         at: seat.moment(at),
-        kind: seat.by_key("console-mail-", &kind),
-        state: seat.by_key("console-mail-state-", state),
+        kind: seat.by_text_key("console-mail-", &kind),
+        state: seat.by_text_key("console-mail-state-", state),
         reason: reason.unwrap_or_default(),
     }
 }
