@@ -30,13 +30,14 @@ async function candidates(gateway) {
   const own = async (name) => Number((await fetch(`${gateway.url}/${name}`, { headers: { 'accept-encoding': 'gzip' } })).headers.get('content-length'));
   const loader = await (await fetch(`${gateway.url}/pforte.js`)).text();
   const [, banner] = loader.match(/\/(pforte-banner-[0-9a-f]{16}\.js)/);
-  const ccConfig = `CookieConsent.run({categories:{necessary:{enabled:true,readOnly:true},analytics:{}},language:{default:'de',translations:{de:{consentModal:{title:'Dürfen wir?',description:'Sie entscheiden.',acceptAllBtn:'Alle annehmen',acceptNecessaryBtn:'Alle ablehnen',showPreferencesBtn:'Auswählen'},preferencesModal:{title:'Auswahl',acceptAllBtn:'Alle annehmen',acceptNecessaryBtn:'Alle ablehnen',savePreferencesBtn:'Speichern',sections:[]}}}}})`;
+  const ccConfig = `CookieConsent.run({hideFromBots:false,categories:{necessary:{enabled:true,readOnly:true},analytics:{}},language:{default:'de',translations:{de:{consentModal:{title:'Dürfen wir?',description:'Sie entscheiden.',acceptAllBtn:'Alle annehmen',acceptNecessaryBtn:'Alle ablehnen',showPreferencesBtn:'Auswählen'},preferencesModal:{title:'Auswahl',acceptAllBtn:'Alle annehmen',acceptNecessaryBtn:'Alle ablehnen',savePreferencesBtn:'Speichern',sections:[]}}}}})`;
   const klaroConfig = `var klaroConfig={mustConsent:false,acceptAll:true,lang:'de',services:[{name:'analytics',purposes:['analytics']}]}`;
   return {
     files,
     pages: {
       'inline, static': { kb: gzipSync(STATIC).length, head: '', body: STATIC, box: '#c', press: '#c button' },
       Pforte: { kb: (await own('pforte.js')) + (await own(banner)), loader: await own('pforte.js'), head: `<script async src="${gateway.url}/pforte.js" data-key="wk_web"></script>`, body: '', box: '[data-pforte-dialog]', press: '[data-pforte-refuse]' },
+      'Pforte, preloaded': { kb: (await own('pforte.js')) + (await own(banner)), loader: await own('pforte.js'), head: `<script async src="${gateway.url}/pforte.js" data-key="wk_web"></script><link rel="preload" as="script" crossorigin href="${gateway.url}/${banner}"><link rel="preload" as="fetch" crossorigin="use-credentials" href="${gateway.url}/v1/notice?writeKey=wk_web&language=de">`, body: '', box: '[data-pforte-dialog]', press: '[data-pforte-refuse]' },
       'vanilla-cookieconsent': { kb: size('/cc.js', '/cc.css'), head: '<link rel="stylesheet" href="/cc.css"><script defer src="/cc.js"></script><script defer src="/cc-run.js"></script>', body: '', box: '#cc-main .cm', press: '#cc-main [data-role=necessary]', run: ccConfig },
       klaro: { kb: size('/klaro.js'), head: '<script defer src="/klaro-run.js"></script><script defer src="/klaro.js"></script>', body: '', box: '.klaro .cookie-notice', press: '.klaro .cn-decline', run: klaroConfig },
     },
@@ -50,7 +51,7 @@ function serve({ files, pages }) {
     const file = files[pathname] ?? runs[pathname];
     const page = pages[searchParams.get('which')];
     if (!file && !page) return response.writeHead(404).end();
-    const type = file ? (pathname.endsWith('.css') ? 'text/css' : 'text/javascript') : 'text/html; charset=utf-8';
+    const type = file ? (pathname.endsWith('.css') ? 'text/css' : 'text/javascript; charset=utf-8') : 'text/html; charset=utf-8';
     const text = file ?? `<!doctype html><html lang="de"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Shop</title><link rel="icon" href="data:,">${page.head}</head><body>${page.body}<h1>Rotwein</h1>${'<p>Ein Wein, der den Winter kennt und sich nicht daran stört.</p>'.repeat(120)}</body></html>`;
     response.writeHead(200, { 'content-type': type, 'content-encoding': 'gzip', 'cache-control': 'no-store' });
     response.end(gzipSync(text));
@@ -83,7 +84,7 @@ async function visit(chromium, url, { box, press }, slow) {
     new PerformanceObserver((list) => list.getEntries().forEach(({ interactionId, duration }) => interactionId && (window.slowest = Math.max(window.slowest, duration)))).observe({ type: 'event', durationThreshold: 16, buffered: true });
   }, box);
   await page.goto(url, { waitUntil: 'commit' });
-  const visible = await page.evaluate(() => window.visible);
+  const visible = await page.evaluate(() => Promise.race([window.visible, new Promise((_, lost) => setTimeout(() => lost(new Error('the banner did not appear')), 20_000))]));
   await page.waitForTimeout(slow ? 1_500 : 400);
   await page.locator(press).first().click();
   await page.waitForTimeout(slow ? 1_500 : 300);

@@ -102,10 +102,13 @@ fn the_id_comes_with_the_first_grant_and_goes_with_the_last() {
     assert!(!choice.contains(browser.cookie("pforte_id").unwrap()));
 
     browser.sends("granted");
+    // What still waits when a grant ends does not leave any more.
+    assert_eq!(arrived(&gateway), ["granted"]);
     browser.decides(&[("analytics", "denied")]);
     assert!(browser.cookie("pforte_id").is_some(), "personalization is still granted");
     browser.decides(&[("analytics", "granted")]);
     browser.sends("again");
+    assert_eq!(arrived(&gateway), ["granted", "again"]);
     let answer = browser.decides(&[("analytics", "denied"), ("personalization", "denied"), ("ads_sharing", "denied")]);
     assert_eq!(answer.json()["decisions"]["analytics"]["state"], "withdrawn");
     assert!(browser.cookie("pforte_id").is_none());
