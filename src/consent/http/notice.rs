@@ -1,13 +1,14 @@
 //! `GET /v1/notice`: everything that a page needs to ask, with a token; and what `POST /v1/consents` says about what was shown.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::super::signal::View;
-use super::super::{Handout, Refusal, Shown, Signal, asks};
+use super::super::{Handle, Handout, Refusal, Shown, Signal, asks};
 use super::{RecordConsent, Stand, asked, device, identifier, is_secret, kind_named, problem, signal, stand};
 use crate::app::App;
 use crate::auth;
@@ -125,7 +126,9 @@ pub async fn show(
     let now = app.clock.now();
     let device = query.get("anonymousId").cloned().or_else(|| auth::device::of(&req, source));
     let choice = device::remembered(&req, source, notice);
-    let visitor = Visitor::of(&app, &policy, device.as_deref(), signal::of(&req, &policy), now)?;
+    let heard = signal::of(&req, &policy);
+    let receipt = heed(&app, (&policy, index), device.as_deref(), heard, now).await?;
+    let visitor = Visitor::of(&app, &policy, device.as_deref(), heard, now)?;
     // Who has no device and remembers something has refused; in whichever language, but this very text.
     let refused = device.is_none() && choice.as_ref().is_some_and(|choice| choice.is_about(notice));
     let layout = notice.layout.as_ref().map(|layout| layout.version);
@@ -155,7 +158,7 @@ pub async fn show(
         languages: notice.languages.keys().cloned().collect(),
         ask: visitor.stands.as_ref().map_or(!refused, |(_, ask)| !notice.purposes.and(*ask).is_empty()),
         decisions: visitor.stands.map(|(decisions, _)| decisions),
-        signal: signal::said(visitor.refusing, visitor.view, None, &policy),
+        signal: signal::said(visitor.refusing, visitor.view, receipt.as_ref(), &policy),
         consent_mode: signal::consent_mode(visitor.view, &policy),
         token: ticket.text,
         token_expires_at: rfc3339(ticket.expires_at),
@@ -199,9 +202,27 @@ impl Visitor {
         let stated = own.as_slice();
         let view = app.consents.view(stated, signal, policy, now).map_err(problem)?;
         let prevails = policy.signals.gpc.as_ref().is_some_and(|gpc| gpc.conflict == Conflict::Signal);
-        let stands = if own.is_some() { Some(stands(app, policy, stated, now)?) } else { None };
+        let mut stands = if own.is_some() { Some(stands(app, policy, stated, now)?) } else { None };
+        if let Some((_, ask)) = stands.as_mut().filter(|_| prevails) {
+            // Nobody is asked for what their browser refuses for them and they cannot grant.
+            *ask = ask.without(view.refuses);
+        }
         Ok(Self { stands, view, refusing: signal.filter(|_| prevails) })
     }
+}
+
+/// Heeds the signal of a browser that is known by a device: what it refuses ends now. Gives the receipt, if something did.
+async fn heed(
+    app: &web::Data<App>,
+    (policy, source): (&Arc<Policy>, usize),
+    device: Option<&str>,
+    heard: Option<Signal>,
+    now: Millis,
+) -> Result<Option<Handle>, Problem> {
+    let (Some(device), Some(signal)) = (device, heard) else { return Ok(None) };
+    let kind = kind_named(policy, "anonymousId").ok_or_else(|| Problem::field(Code::InvalidField, "anonymousId"))?;
+    let device = [identifier(app, policy, kind, device, "anonymousId")?];
+    signal::heed(app, (signal, source), &device, policy, now).await
 }
 
 /// What stands for identifiers, and for which purposes whoever has them would have to be asked.

@@ -85,6 +85,29 @@ fn a_question_with_the_signal_ends_the_grant_before_it_is_answered() {
 }
 
 #[test]
+fn a_notice_ends_the_grant_too_and_does_not_ask_for_what_cannot_be_granted() {
+    let (_policies, gateway) = gateway();
+    let erika = Person::new("erika");
+    let notice = |signal: bool| {
+        let path = format!("/v1/notice?anonymousId={}", erika.device);
+        let answer = if signal { signalled(&gateway, "GET", &path, &Value::Null) } else { gateway.get(&path, &basic("wk_app")) };
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    };
+    assert_eq!((&notice(true)["ask"], &notice(true)["signal"]["refuses"]), (&json!(true), &json!(["analytics"])));
+    let everything = json!({"analytics": "granted", "personalization": "denied", "marketing_email": "denied",
+        "ads_sharing": "denied", "identity_linking": "denied"});
+    decides(&gateway, &erika, &everything, false);
+    assert_eq!(notice(false)["consentMode"]["analytics_storage"], "granted");
+    let answer = notice(true);
+    assert_eq!(answer["decisions"]["analytics"]["state"], "withdrawn");
+    assert_eq!((&answer["consentMode"]["analytics_storage"], &answer["ask"]), (&json!("denied"), &json!(false)));
+    assert!(answer["signal"]["receipt"].is_string());
+    let someone = signalled(&gateway, "GET", "/v1/notice", &Value::Null).json();
+    assert_eq!((&someone["ask"], &someone["consentMode"]["analytics_storage"]), (&json!(true), &json!("denied")));
+}
+
+#[test]
 fn accepting_everything_with_the_signal_set_grants_everything_else() {
     let (_policies, gateway) = gateway();
     let erika = Person::new("erika");
