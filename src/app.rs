@@ -10,6 +10,7 @@ use crate::auth::{self, Keys};
 use crate::backup::{self, Backups};
 use crate::clock::{Chance, Clock};
 use crate::config::{self, Config};
+use crate::confirmation::{self, Confirmations};
 use crate::consent::{self, Consents};
 use crate::egress::Egress;
 use crate::forward::Forwarder;
@@ -21,6 +22,7 @@ use crate::mail::{self, Mails};
 use crate::officers::Officers;
 use crate::policy::{self, Handle, Policy};
 use crate::portal::Portal;
+use crate::preferences::Preferences;
 use crate::profile::Profiles;
 use crate::retention::{self, Retention};
 use crate::rights::{self, Rights};
@@ -57,6 +59,8 @@ pub struct App {
     pub consents: Arc<Consents>,
     /// The embedded profile store.
     pub profiles: Arc<Profiles>,
+    /// What people state about themselves.
+    pub preferences: Arc<Preferences>,
     /// The way in.
     pub intake: Arc<Intake>,
     /// The way out.
@@ -67,6 +71,8 @@ pub struct App {
     pub officers: Officers,
     /// Letters to people.
     pub mails: Arc<Mails>,
+    /// Decisions that may need a confirmation by mail.
+    pub confirmations: Arc<Confirmations>,
     /// What people ask for.
     pub rights: Arc<Rights>,
     /// What is over goes.
@@ -110,37 +116,22 @@ impl App {
         let directory = Arc::new(Directory::open(&store, &vault)?);
         let consents = consents(&config, (&store, &vault, &directory), &policy.current())?;
         let profiles = Arc::new(Profiles::open(&store, &vault)?);
+        let preferences = Arc::new(Preferences::new(&store, &vault, &directory, &consents, &chance));
         let intake = Arc::new(Intake::open(&store, &vault, &directory, &consents, &clock)?);
         let egress = Egress::new().context("the HTTP client does not start")?;
-        let forwarder = Arc::new({
-            let (store, vault, directory) = (store.clone(), Arc::clone(&vault), Arc::clone(&directory));
-            let (consents, profiles, policy) = (Arc::clone(&consents), Arc::clone(&profiles), policy.clone());
-            let (clock, out, egress) = (clock.clone(), config.out.clone(), egress.clone());
-            Forwarder::start(crate::forward::Deps { store, vault, directory, consents, profiles, policy, clock, out, egress })?
-        });
-        let mails = Arc::new(Self::mails(&config, &store, &vault, &clock)?);
-        let audit = Arc::new(Audit::new(store.clone(), Arc::clone(&vault)));
-        let rooms = rights::Deps {
-            store: store.clone(),
-            vault: Arc::clone(&vault),
-            audit: Arc::clone(&audit),
-            mails: Arc::clone(&mails),
-            directory: Arc::clone(&directory),
-            consents: Arc::clone(&consents),
-            profiles: Arc::clone(&profiles),
-            forwarder: Arc::clone(&forwarder),
-            policy: policy.clone(),
-            clock: clock.clone(),
-            chance: chance.clone(),
-            egress: egress.clone(),
-            public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
-        };
+        let ground = Ground { store, vault, directory, consents, profiles, preferences, policy, clock, chance };
+        let forwarder = Arc::new(ground.forwarder(&config, &egress)?);
+        let mails = Arc::new(Self::mails(&config, &ground.store, &ground.vault, &ground.clock)?);
+        let audit = Arc::new(Audit::new(ground.store.clone(), Arc::clone(&ground.vault)));
+        let rooms = ground.rooms(&config, (&forwarder, &mails, &audit), egress.clone());
+        let confirmations = Arc::new(confirmations(&rooms));
         let rights = Arc::new(Rights::new(rooms.clone()));
         rights.check_certificate()?;
         rights.bury_again()?;
         let retention = retention(&rooms, &rights)?;
+        let Ground { store, vault, directory, consents, profiles, preferences, policy, clock, chance } = ground;
         let sessions = Arc::new(Sessions::open(&store, &vault, &clock, &chance)?);
-        let portal = Portal::new(rooms, Arc::clone(&rights), Arc::clone(&sessions));
+        let portal = Portal::new(rooms, Arc::clone(&rights), Arc::clone(&sessions), Arc::clone(&confirmations));
         Ok(Arc::new(Self {
             witnesses: Arc::new(witnesses(&config, &store, &ledger, &egress)?),
             backups: backups(&config, &store, &vault, &chance),
@@ -161,10 +152,12 @@ impl App {
             directory,
             consents,
             profiles,
+            preferences,
             intake,
             forwarder,
             audit,
             mails,
+            confirmations,
             rights,
             retention,
         }))
@@ -282,6 +275,71 @@ fn consents(
     Ok(Arc::new(Consents::open(store, vault, directory, policy)?.cut_after(cut)))
 }
 
+/// What most rooms work with.
+struct Ground {
+    store: Store,
+    vault: Arc<Vault>,
+    directory: Arc<Directory>,
+    consents: Arc<Consents>,
+    profiles: Arc<Profiles>,
+    preferences: Arc<Preferences>,
+    policy: Handle,
+    clock: Clock,
+    chance: Chance,
+}
+
+impl Ground {
+    fn forwarder(&self, config: &Config, egress: &Egress) -> anyhow::Result<Forwarder> {
+        Ok(Forwarder::start(crate::forward::Deps {
+            store: self.store.clone(),
+            vault: Arc::clone(&self.vault),
+            directory: Arc::clone(&self.directory),
+            consents: Arc::clone(&self.consents),
+            profiles: Arc::clone(&self.profiles),
+            preferences: Arc::clone(&self.preferences),
+            policy: self.policy.clone(),
+            clock: self.clock.clone(),
+            out: config.out.clone(),
+            egress: egress.clone(),
+        })?)
+    }
+
+    fn rooms(
+        &self,
+        config: &Config,
+        (forwarder, mails, audit): (&Arc<Forwarder>, &Arc<Mails>, &Arc<Audit>),
+        egress: Egress,
+    ) -> rights::Deps {
+        rights::Deps {
+            store: self.store.clone(),
+            vault: Arc::clone(&self.vault),
+            audit: Arc::clone(audit),
+            mails: Arc::clone(mails),
+            directory: Arc::clone(&self.directory),
+            consents: Arc::clone(&self.consents),
+            profiles: Arc::clone(&self.profiles),
+            preferences: Arc::clone(&self.preferences),
+            forwarder: Arc::clone(forwarder),
+            policy: self.policy.clone(),
+            clock: self.clock.clone(),
+            chance: self.chance.clone(),
+            egress,
+            public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        }
+    }
+}
+
+fn confirmations(rooms: &rights::Deps) -> Confirmations {
+    Confirmations::new(confirmation::Deps {
+        consents: Arc::clone(&rooms.consents),
+        mails: Arc::clone(&rooms.mails),
+        vault: Arc::clone(&rooms.vault),
+        policy: rooms.policy.clone(),
+        clock: rooms.clock.clone(),
+        chance: rooms.chance.clone(),
+    })
+}
+
 fn first_policy(config: &Config) -> anyhow::Result<Handle> {
     let policy = policy::load(&config.policies).map_err(|findings| {
         let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
@@ -311,6 +369,7 @@ fn retention(rooms: &rights::Deps, rights: &Arc<Rights>) -> Result<Retention, st
         directory: Arc::clone(&rooms.directory),
         consents: Arc::clone(&rooms.consents),
         profiles: Arc::clone(&rooms.profiles),
+        preferences: Arc::clone(&rooms.preferences),
         rights: Arc::clone(rights),
         policy: rooms.policy.clone(),
     })

@@ -43,6 +43,12 @@ pub enum Scope {
     /// Read profiles for a purpose.
     #[serde(rename = "profiles:read")]
     ProfilesRead,
+    /// Read what people stated about themselves, to show it to them or to use it as they allow.
+    #[serde(rename = "preferences:read")]
+    PreferencesRead,
+    /// Record what people state about themselves.
+    #[serde(rename = "preferences:write")]
+    PreferencesWrite,
     /// Send events.
     #[serde(rename = "events:write")]
     EventsWrite,
@@ -65,10 +71,12 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::ConsentsRead,
         Self::ConsentsWrite,
         Self::ProfilesRead,
+        Self::PreferencesRead,
+        Self::PreferencesWrite,
         Self::EventsWrite,
         Self::Explain,
         Self::Access,
@@ -84,6 +92,8 @@ impl Scope {
             Self::ConsentsRead => "consents:read",
             Self::ConsentsWrite => "consents:write",
             Self::ProfilesRead => "profiles:read",
+            Self::PreferencesRead => "preferences:read",
+            Self::PreferencesWrite => "preferences:write",
             Self::EventsWrite => "events:write",
             Self::Explain => "explain",
             Self::Access => "access",

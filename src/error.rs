@@ -77,6 +77,8 @@ codes! {
     NotFound = "not_found", 404, "There is nothing here.", "Check the address.";
     MethodNotAllowed = "method_not_allowed", 405, "This address does not take that method.", "See /docs.";
     Conflict = "conflict", 409, "Somebody else changed the same thing at the same time.", "Read again, then retry.";
+    PreconditionFailed = "precondition_failed", 412, "It was changed since the state that your change is based on.", "Read again, look at the difference, then send the change with the new `ETag`.";
+    PreconditionRequired = "precondition_required", 428, "The change does not say which state it is based on.", "Send `If-Match` with the `ETag` of what you have read, or `If-None-Match: *` for the first.";
     TooManyRequests = "too_many_requests", 429, "Too many requests from this address.", "Wait as long as Retry-After says.";
     Overloaded = "overloaded", 429, "The gateway has as much work as it can hold.", "Wait as long as Retry-After says; nothing of this request was kept.";
     Unavailable = "unavailable", 503, "The gateway cannot answer right now.", "Retry with backoff; nothing of this request was kept.";

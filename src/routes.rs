@@ -2,11 +2,11 @@
 
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::web::{PayloadConfig, ServiceConfig, delete, get, method, post, resource, scope, to};
+use actix_web::web::{PayloadConfig, ServiceConfig, delete, get, method, patch, post, put, resource, scope, to};
 
 use crate::{
-    access, backup, banner, consent, console, error, forward, intake, ledger, limit, mail, portal, profile, retention, rights,
-    site, telemetry, vault,
+    access, backup, banner, confirmation, consent, console, error, forward, intake, ledger, limit, mail, portal, preferences,
+    profile, retention, rights, site, telemetry, vault,
 };
 
 /// Adds all endpoints.
@@ -45,6 +45,8 @@ fn anybody(cfg: &mut ServiceConfig) {
         .route("/r/{token}", post().to(rights::http::person::press))
         .route("/r/{token}/package", get().to(rights::http::person::package))
         .route("/assets/{name}", get().to(site::frame::asset))
+        .route("/c/{token}", get().to(confirmation::http::look))
+        .route("/c/{token}", post().to(confirmation::http::press))
         .route("/openapi.json", get().to(site::openapi_json))
         .route("/healthz", get().to(telemetry::healthz))
         .route("/readyz", get().to(telemetry::readyz))
@@ -97,6 +99,17 @@ fn systems(cfg: &mut ServiceConfig) {
                 .route("/lookup", post().to(profile::http::lookup))
                 .route("/{customer_id}", get().to(profile::http::show)),
         )
+        .service(
+            resource("/v1/preferences")
+                .route(get().to(preferences::http::show))
+                .route(put().to(preferences::http::replace))
+                .route(patch().to(preferences::http::merge))
+                .default_service(to(error::wrong_method)),
+        )
+        .route("/v1/preferences/lookup", post().to(preferences::http::lookup))
+        .route("/v1/preferences/history", post().to(preferences::http::history))
+        .route("/v1/preferences/contact", post().to(preferences::http::contact))
+        .route("/v1/preferences/schema", get().to(preferences::http::schema))
         .route("/v1/retention", get().to(retention::http::show))
         .route("/v1/retention/{duty}", get().to(retention::http::records))
         .service(

@@ -146,6 +146,7 @@ async fn tidy(app: Arc<App>) {
         complain("mails in the folder", app.mails.tidy(at));
         complain("sessions", app.sessions.tidy(at).await);
         complain("links to the portal", app.portal.tidy(at).await);
+        complain("letters that asked for a confirmation", app.confirmations.tidy(at).await);
         complain("what is past its retention", app.retention.run(at).await);
     }
 }

@@ -29,6 +29,8 @@ fn policy() -> Policy {
     Policy {
         terms: crate::policy::TermsSet::default(),
         duties: Vec::new(),
+        preferences: Vec::new(),
+        channels: Vec::new(),
         proof_years: 3,
         suppression_days: 365,
         version: String::new(),

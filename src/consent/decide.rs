@@ -38,5 +38,6 @@ pub(super) fn decision(order: &Order) -> Result<Decision, Error> {
         terms: Some(policy.terms.tag),
         signal: order.besides.signal,
         evidence,
+        double_opt_in: None,
     })
 }

@@ -16,14 +16,17 @@ use serde_json::{Map, Value};
 use validator::Validate;
 
 use super::signal::View;
-use super::{Besides, Error, Method, NoticeShown, Order, Recorded, State};
+use super::{Besides, Error, Method, NoticeShown, OptIn, Order, Recorded, State};
 use crate::app::App;
 use crate::auth::{self, Scope};
 use crate::clock::{Millis, rfc3339};
 use crate::error::{Code, Problem};
 use crate::identity::{self, Identifier};
-use crate::limit;
+use crate::limit::{self, Class};
 use crate::policy::{IdentifierKind, Policy, Purpose, Source, SourceKind};
+
+/// When to come back if too many letters are being sent, in seconds.
+const LETTERS_WAIT_S: u32 = 600;
 
 /// What `POST /v1/consents` takes.
 #[derive(Debug, Default, Validate, utoipa::ToSchema)]
@@ -76,12 +79,13 @@ pub struct RecordConsent {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stand {
-    /// `granted`, `denied`, `withdrawn`, `expired`, `outdated` (granted for less than what would be done now) or `unset`.
+    /// `granted`, `denied`, `withdrawn`, `expired`, `outdated` (granted for less than what would be done now) `unset`, or `pending`: nothing is granted
+    /// until a link in a mail is used.
     state: &'static str,
     /// When it was decided, by the server's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<String>,
-    /// When a grant ends.
+    /// When a grant ends; until when a link can be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
 }
@@ -136,13 +140,16 @@ pub async fn record(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
     let signal = signal::of(&req, &policy);
     let (identifiers, at) = (order.identifiers.clone(), order.at);
     // A task of its own: what has begun is finished even if the client hangs up.
-    let consents = Arc::clone(&app.consents);
+    let (consents, confirmations) = (Arc::clone(&app.consents), Arc::clone(&app.confirmations));
+    if !is_secret(&req) && confirmations.writes_for(&order) {
+        auth::throttle(&req, &app, Class::People, limit::PEOPLE_PER_S)?;
+    }
     let recorded = actix_web::rt::spawn(async move {
         let refused = match signal {
             Some(signal) => consents.heed_with(signal, &mut order).await?,
             None => None,
         };
-        let said = if order.decisions.is_empty() { None } else { Some(consents.record(order).await?) };
+        let said = if order.decisions.is_empty() { None } else { Some(confirmations.record(order).await?) };
         Ok((refused, said))
     })
     .await;
@@ -224,6 +231,7 @@ fn stand(known: Option<(State, Millis, Option<Millis>)>, now: Millis) -> Stand {
         State::Granted => "granted",
         State::Denied => "denied",
         State::Withdrawn => "withdrawn",
+        State::Pending => "pending",
     };
     Stand { state, at: Some(rfc3339(at)), expires_at: expires.map(rfc3339) }
 }
@@ -232,7 +240,11 @@ fn answer_of(refused: Option<&Recorded>, said: Option<&Recorded>, view: View, po
     let mut decisions = BTreeMap::new();
     for Recorded { decision, .. } in refused.into_iter().chain(said) {
         decisions.extend(decision.states.iter().map(|(purpose, state)| {
-            let expires = decision.expires.get(purpose).copied();
+            let waits = match &decision.double_opt_in {
+                Some(OptIn::Asked(asked)) if *state == State::Pending => Some(asked.until),
+                Some(_) | None => None,
+            };
+            let expires = waits.or_else(|| decision.expires.get(purpose).copied());
             (purpose.clone(), stand(Some((*state, decision.at, expires)), decision.at))
         }));
     }
@@ -455,7 +467,9 @@ fn problem(error: Error) -> Problem {
         Error::Nobody => Problem::field(Code::MissingField, "anonymousId"),
         Error::NothingNew => Problem::new(Code::Conflict),
         Error::Suppressed => Problem::field(Code::NotAllowed, "identifiers").detail(error.to_string()),
-        Error::Identity(_) | Error::Store(_) | Error::Vault(_) | Error::Form(_) | Error::Drift => {
+        Error::TooMany => Problem::new(Code::TooManyRequests).retry_after(LETTERS_WAIT_S),
+        Error::Link(_) => Problem::new(Code::NotFound),
+        Error::Identity(_) | Error::Store(_) | Error::Vault(_) | Error::Form(_) | Error::Drift | Error::Letter => {
             tracing::error!(%error, "a decision could not be recorded");
             Problem::new(Code::Unavailable).retry_after(5)
         }

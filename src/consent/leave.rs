@@ -29,7 +29,8 @@ pub struct Memorable {
 /// Until when what stands is remembered.
 pub(super) fn remembered_until(record: &StandingRecord, policy: &Policy) -> Millis {
     let stands = record.subject.iter().chain(record.identifiers.values().flatten());
-    stands.map(|(purpose, stand)| one(purpose, *stand, policy)).max().unwrap_or(Millis::MIN)
+    let waits = record.pending.iter().map(|waiting| waiting.until);
+    stands.map(|(purpose, stand)| one(purpose, *stand, policy)).chain(waits).max().unwrap_or(Millis::MIN)
 }
 
 fn one(purpose: &str, Stand(state, at, expires, _): Stand, policy: &Policy) -> Millis {
@@ -44,6 +45,7 @@ fn one(purpose: &str, Stand(state, at, expires, _): Stand, policy: &Policy) -> M
         (State::Granted, None) => known.map_or_else(|| proof(at), |_| Millis::MAX),
         (State::Withdrawn, _) => refusal.max(proof(at)),
         (State::Denied, _) => refusal,
+        (State::Pending, end) => end.unwrap_or(at),
     }
 }
 
@@ -89,6 +91,22 @@ impl Consents {
         self.forget(subject, batch)?;
         let sealed = mark(&*self.vault.key(subject)?, subject)?;
         STANDING.put(batch, &at, &Sealed(sealed));
+        Ok(())
+    }
+
+    /// Makes the batch conflict if a subject is let go meanwhile, or decides something.
+    ///
+    /// # Errors
+    /// [`crate::vault::Error::Shredded`] if they are gone, or about to be; what the store says.
+    pub fn check_open(&self, subject: SubjectId, batch: &mut Batch) -> Result<(), Error> {
+        let at = SubjectKey(subject);
+        match STANDING.get(&self.store, &at)? {
+            None => batch.check_absent(STANDING.key(&at)),
+            Some(seen) => {
+                open_standing(&*self.vault.key(subject)?, subject, &seen)?.refuse_closed()?;
+                batch.check_equals(STANDING.key(&at), STANDING.value(&seen));
+            }
+        }
         Ok(())
     }
 

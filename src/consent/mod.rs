@@ -13,6 +13,7 @@ pub mod import;
 mod join;
 mod leave;
 mod links;
+mod opt_in;
 mod rates;
 mod receipt;
 mod record;
@@ -44,6 +45,7 @@ pub use fence::{CUT, Reliance, Relied};
 pub use import::Evidence;
 pub use leave::Memorable;
 pub use links::KeptBack;
+pub use opt_in::{Ask, Confirmed, DeadEnd, OptIn, WAIT_DAYS, Wish, needs_confirmation};
 pub use rates::{ByPurpose, Counts, Rates};
 pub use receipt::{Doubt, Handle, Proven, RECEIPT, Receipt, Stated, Told};
 use record::{DECISIONS, DecisionKey, STANDING, Stand, StandingRecord, SubjectKey, aad};
@@ -51,7 +53,8 @@ pub use record::{Decision, Handed, Method, NoticeShown, Signal, State};
 pub use shown::{Shown, asks};
 use standing::Memory;
 pub use standing::Standing;
-pub use statement::{DECISION, Statement};
+pub use stands::Standpoint;
+pub use statement::{DECISION, StatedOptIn, Statement};
 use terms::{Stored, TERMS, Tag};
 use token::Purse;
 pub use token::{Handout, Refusal, Ticket, Token};
@@ -118,6 +121,15 @@ pub enum Error {
     /// What memory holds is not what the decisions come to.
     #[error("standing differs from its decisions")]
     Drift,
+    /// A link in a letter leads nowhere.
+    #[error(transparent)]
+    Link(#[from] DeadEnd),
+    /// Too many letters that ask for a confirmation; everybody has to wait.
+    #[error("too many letters are being sent")]
+    TooMany,
+    /// The letter that asks for a confirmation could not be written.
+    #[error("the letter that asks for a confirmation could not be written")]
+    Letter,
 }
 
 impl Error {
@@ -138,7 +150,10 @@ impl Error {
             | Self::Store(_)
             | Self::Vault(_)
             | Self::Form(_)
-            | Self::Drift => false,
+            | Self::Drift
+            | Self::Link(_)
+            | Self::TooMany
+            | Self::Letter => false,
         }
     }
 
@@ -204,9 +219,6 @@ impl Recorded {
         self.decision.states.values().any(|state| state.is_no())
     }
 }
-
-/// What stands for one purpose: the state, since when, and when a grant ends.
-pub type Standpoint = (State, Millis, Option<Millis>);
 
 /// All decisions and what stands.
 pub struct Consents {
@@ -281,7 +293,9 @@ impl Consents {
     }
 
     fn nodes(&self, _subject: SubjectRef, record: &StandingRecord) -> Vec<(NodeId, NodeRef)> {
-        record.identifiers.keys().filter_map(|name| Some((*name, self.directory.node(*name)?))).collect()
+        let waiting = record.pending.iter().flat_map(|waiting| &waiting.names);
+        let waiting = waiting.filter(|name| !record.identifiers.contains_key(*name));
+        record.identifiers.keys().chain(waiting).filter_map(|name| Some((*name, self.directory.node(*name)?))).collect()
     }
 
     /// What holds for an event with these identifiers. Reads memory only.
@@ -308,13 +322,17 @@ impl Consents {
     /// # Errors
     /// As [`Consents::record`].
     pub async fn decide(&self, order: Order) -> Result<Recorded, Error> {
+        let decided = opt_in::wait(decide::decision(&order)?, &order.policy);
+        self.record_decided(order, decided, None).await
+    }
+
+    async fn record_decided(&self, order: Order, decided: Decision, ask: Option<&Ask<'_>>) -> Result<Recorded, Error> {
         if order.identifiers.is_empty() {
             return Err(Error::Nobody);
         }
-        let decided = decide::decision(&order)?;
         let mut tries = 0;
         loop {
-            match self.try_record(&order, &decided).await {
+            match self.try_record(&order, &decided, ask).await {
                 Err(Error::Store(store::Error::Conflict)) if tries < TRIES_MAX => {}
                 // Whoever it was is being erased at this moment; from here on it is a new person who decides.
                 Err(error) if error.is_shredded() && tries < TRIES_MAX => tokio::time::sleep(ERASED_PAUSE).await,
@@ -324,7 +342,7 @@ impl Consents {
         }
     }
 
-    async fn try_record(&self, order: &Order, decided: &Decision) -> Result<Recorded, Error> {
+    async fn try_record(&self, order: &Order, decided: &Decision, ask: Option<&Ask<'_>>) -> Result<Recorded, Error> {
         let heeds = order.policy.sources.get(order.source).is_some_and(|source| source.heeds_suppression);
         if heeds && self.directory.is_suppressed(&order.identifiers, order.at) {
             return Err(Error::Suppressed);
@@ -337,7 +355,9 @@ impl Consents {
         let mut owners: Vec<SubjectId> = plan.owners().to_vec();
         let strongest = owners.first().copied().ok_or(Error::Nobody)?;
         let by_owner: Vec<(SubjectId, NodeId)> = owners.iter().copied().zip(plan.names().iter().copied()).collect();
-        owners.sort_unstable();
+        let asked = ask.zip(opt_in::addressee(order, &owners));
+        // Whoever is written to comes last: their record says what else waits for the answer.
+        owners.sort_unstable_by_key(|owner| (asked.is_some_and(|(_, whom)| whom == *owner), *owner));
         owners.dedup();
         let mut folded: Vec<(SubjectId, StandingRecord)> = Vec::with_capacity(owners.len());
         let mut recorded = Decision { states: BTreeMap::new(), ..decided.clone() };
@@ -350,8 +370,16 @@ impl Consents {
                     self.vault.key(owner)?
                 }
             };
-            let own = Decision { identifiers: own, ..decided.clone() };
-            let Some((decision, record)) = self.fold(&key, owner, own, &mut batch)? else { continue };
+            let mut decision = Decision { identifiers: own, ..decided.clone() };
+            let mine = asked.filter(|(_, whom)| *whom == owner).map(|(ask, _)| ask);
+            if let Some((ask, _)) = asked {
+                decision.asked_by(&ask.letter, if mine.is_some() { &folded } else { &[] });
+            }
+            let Some((decision, record)) = self.fold(&key, owner, decision, &mut batch)? else { continue };
+            if let (Some(ask), Some(OptIn::Asked(wish))) = (mine, &decision.double_opt_in) {
+                let place = DecisionKey { subject: owner, number: record.decisions - 1 };
+                (ask.queue)(&opt_in::link(&self.vault, place)?, wish.until, &mut batch)?;
+            }
             recorded.states.extend(decision.states);
             folded.push((owner, record));
         }
@@ -366,8 +394,7 @@ impl Consents {
         let (subject, record) = whose.ok_or(Error::NothingNew)?;
         let receipt = Handle::of(&self.vault, DecisionKey { subject: *subject, number: record.decisions - 1 })?;
         // Whoever agrees to something is here by their own will.
-        let agrees = order.method != Method::Import && order.decisions.iter().any(|(_, granted)| *granted);
-        let unlisted = if agrees { self.directory.unlist(&order.identifiers, &mut batch) } else { Vec::new() };
+        let unlisted = if decided.agrees() { self.directory.unlist(&order.identifiers, &mut batch) } else { Vec::new() };
         self.store.commit(batch).await?;
         self.purse.swept(swept);
         self.directory.unlisted(&unlisted);
@@ -386,9 +413,21 @@ impl Consents {
         &self,
         key: &DataKey,
         owner: SubjectId,
-        mut decision: Decision,
+        decision: Decision,
         batch: &mut Batch,
     ) -> Result<Option<(Decision, StandingRecord)>, Error> {
+        let record = self.standing_of(key, owner, batch)?;
+        let mut decision = decision;
+        // Read after what stands: if another decision comes between the two, the batch conflicts.
+        if record.decisions > 0 {
+            let Some(news) = self.news_for(owner, decision)? else { return Ok(None) };
+            decision = news;
+        }
+        Ok(Some(self.fold_onto(key, owner, (decision, record), batch)?))
+    }
+
+    /// What stands for one owner. The batch conflicts if that changes.
+    fn standing_of(&self, key: &DataKey, owner: SubjectId, batch: &mut Batch) -> Result<StandingRecord, Error> {
         let at = SubjectKey(owner);
         let mut record = StandingRecord::default();
         match STANDING.get(&self.store, &at)? {
@@ -400,11 +439,16 @@ impl Consents {
                 batch.check_equals(STANDING.key(&at), STANDING.value(&sealed));
             }
         }
-        // Read after what stands: if another decision comes between the two, the batch conflicts.
-        if record.decisions > 0 {
-            let Some(news) = self.news_for(owner, decision)? else { return Ok(None) };
-            decision = news;
-        }
+        Ok(record)
+    }
+
+    fn fold_onto(
+        &self,
+        key: &DataKey,
+        owner: SubjectId,
+        (mut decision, mut record): (Decision, StandingRecord),
+        batch: &mut Batch,
+    ) -> Result<(Decision, StandingRecord), Error> {
         for (purpose, state) in &mut decision.states {
             let before = record.subject.get(purpose).map(|Stand(state, ..)| *state);
             if *state == State::Denied && matches!(before, Some(State::Granted | State::Withdrawn)) {
@@ -418,8 +462,8 @@ impl Consents {
         let (_, _, commitment) = Statement::of(key, place, &decision)?;
         ledger::append(batch, &commitment);
         let sealed = key.seal(&aad(b"standing", owner, 0), &serde_json::to_vec(&record)?)?;
-        STANDING.put(batch, &at, &Sealed(sealed));
-        Ok(Some((decision, record)))
+        STANDING.put(batch, &SubjectKey(owner), &Sealed(sealed));
+        Ok((decision, record))
     }
 
     /// Restricts the processing of a subject's data, or ends that (GDPR Art. 18). It holds from the moment in which this returns, and

@@ -100,6 +100,8 @@ impl Rates {
                 State::Granted => counts.granted += 1,
                 State::Denied => counts.denied += 1,
                 State::Withdrawn => counts.withdrawn += 1,
+                // It counts when it is confirmed.
+                State::Pending => {}
             }
         }
     }

@@ -286,14 +286,25 @@ fn process(statement: &Statement, policy: &Policy, (id, state): (&str, State)) -
         "dpv:hasRecipient": recipients,
         "dpv:hasStorageCondition": purpose.map(|purpose| json!({"@type": "dpv:StorageDuration", "dpv:hasDuration": format!("P{}D", purpose.retention_days)})),
         "dpv:hasLegalBasis": purpose.map(basis),
-        "dpv:hasConsentStatus": [{
-            "@type": status(state),
+        "dpv:hasConsentStatus": statuses(statement, (id, state)),
+    })
+}
+
+/// What was said about one purpose; before a confirmation, what it confirms.
+fn statuses(statement: &Statement, (id, state): (&str, State)) -> Vec<Value> {
+    let one = |kind: &str, at: &str, valid: Option<&String>| {
+        json!({
+            "@type": kind,
             "dpv:isIndicatedBy": "dpv:DataSubject",
             "dpv:hasIndicationMethod": statement.method,
-            "dpv:isIndicatedAtTime": statement.at,
-            "dct:valid": statement.expires.get(id),
-        }],
-    })
+            "dpv:isIndicatedAtTime": at,
+            "dct:valid": valid,
+        })
+    };
+    let opt_in = statement.double_opt_in.as_ref();
+    let before = opt_in.and_then(|opt_in| opt_in.asked_at.as_ref()).map(|at| one(status(State::Pending), at, None));
+    let until = if state == State::Pending { opt_in.and_then(|o| o.until.as_ref()) } else { statement.expires.get(id) };
+    before.into_iter().chain([one(status(state), &statement.at, until)]).collect()
 }
 
 const fn status(state: State) -> &'static str {
@@ -301,6 +312,7 @@ const fn status(state: State) -> &'static str {
         State::Granted => "dpv:ConsentGiven",
         State::Denied => "dpv:ConsentRefused",
         State::Withdrawn => "dpv:ConsentWithdrawn",
+        State::Pending => "dpv:ConsentRequested",
     }
 }
 

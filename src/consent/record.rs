@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::import::Evidence;
+use super::opt_in::{OptIn, Waiting};
 use crate::clock::Millis;
 use crate::id::{NodeId, SubjectId};
 use crate::store::{Key, Table};
@@ -63,6 +64,8 @@ pub enum State {
     Denied,
     /// Yes before, no now (GDPR Art. 7(3)).
     Withdrawn,
+    /// Yes, if the link in a mail is used: until then nothing is granted.
+    Pending,
 }
 
 impl State {
@@ -133,6 +136,9 @@ pub struct Decision {
     /// What another tool says of it, if it was taken over from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Box<Evidence>>,
+    /// How far a double opt-in was, if a purpose needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub double_opt_in: Option<OptIn>,
 }
 
 /// The notice that a person was shown.
@@ -194,6 +200,9 @@ pub(super) struct StandingRecord {
     /// Whether everything is only stored (Art. 18). Not a decision, so no fold of any.
     #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) restricted: bool,
+    /// What waits for a confirmation. It grants nothing.
+    #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) pending: Vec<Waiting>,
     /// Nothing is left of the subject, and it is about to go.
     #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) closed: bool,
@@ -207,8 +216,14 @@ impl StandingRecord {
 
     /// Adds a decision.
     pub(super) fn fold(&mut self, decision: &Decision) {
+        let number = self.decisions;
         self.decisions += 1;
         for (purpose, state) in &decision.states {
+            if *state == State::Pending {
+                self.wait_for(purpose, number, decision);
+                continue;
+            }
+            self.wait_no_more(purpose, *state, &decision.identifiers);
             let terms = decision.terms.filter(|_| *state == State::Granted);
             let stand = Stand(*state, decision.at, decision.expires.get(purpose).copied(), terms);
             self.subject.insert(purpose.clone(), stand);
@@ -229,17 +244,17 @@ impl StandingRecord {
     }
 }
 
-mod names {
+pub(super) mod names {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
 
     use crate::id::NodeId;
 
-    pub(super) fn serialize<S: Serializer>(list: &[NodeId], to: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(list: &[NodeId], to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(list.iter().map(|name| hex::encode(name.0)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<NodeId>, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<NodeId>, D::Error> {
         Vec::<String>::deserialize(from)?
             .iter()
             .map(|text| super::name(text).ok_or_else(|| D::Error::custom("not a name")))

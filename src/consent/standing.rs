@@ -24,6 +24,8 @@ pub struct Standing {
     pub outdated: Purposes,
     /// Destinations, as bits, that were no recipients when something of this was granted.
     pub strangers: u64,
+    /// Asked for by an identifier that the event states, and not confirmed yet. It allows nothing.
+    pub pending: Purposes,
     /// The processing is restricted for an owner, or for somebody that a stated identifier is linked to (Art. 18): nothing may be
     /// done but to store.
     pub restricted: bool,
@@ -72,6 +74,7 @@ impl Cell {
                     cell.until = cell.until.min(expires.unwrap_or(Millis::MAX));
                 }
                 State::Denied | State::Withdrawn => cell.denied = cell.denied.or(bit),
+                State::Pending => {}
             }
         }
         cell
@@ -98,6 +101,8 @@ pub(super) struct Memory {
     /// Grants under other terms than those in force at the start.
     node_given: HashMap<u32, Given>,
     subject_given: HashMap<u32, Given>,
+    /// What waits for a confirmation, by identifier, until when; only to say why something stays.
+    waiting: HashMap<u32, Ends>,
 }
 
 fn ends(stands: &Stands, policy: &Policy) -> Ends {
@@ -140,6 +145,13 @@ impl Memory {
         note(&mut self.subject_ends, subject.0, &record.subject, policy);
         set(&mut self.subject_given, subject.0, self.book.given(&record.subject, policy));
         for (name, node) in nodes {
+            let waits = record.pending.iter().filter(|waiting| waiting.names.contains(name));
+            let waits: Ends = waits.filter_map(|w| Some((Purposes::one(policy.purpose(&w.purpose)?), w.until))).collect();
+            if waits.is_empty() {
+                self.waiting.remove(&node.0);
+            } else {
+                self.waiting.insert(node.0, waits);
+            }
             let Some(stands) = record.identifiers.get(name) else { continue };
             put(&mut self.nodes, index(node.0), Cell::of(stands, policy));
             note(&mut self.node_ends, node.0, stands, policy);
@@ -177,6 +189,7 @@ impl Memory {
             put(&mut self.nodes, index(node.0), Cell::EMPTY);
             self.node_ends.remove(&node.0);
             self.node_given.remove(&node.0);
+            self.waiting.remove(&node.0);
         }
     }
 
@@ -195,6 +208,10 @@ impl Memory {
         }
         for linked in &resolved.linked {
             by_link = by_link.or(self.subject_cell(*linked).denied);
+        }
+        if !self.waiting.is_empty() {
+            let waits = resolved.nodes.iter().filter_map(|known| self.waiting.get(&known.node.0)).flatten();
+            standing.pending = waits.filter(|(_, until)| *until > at).fold(Purposes::NONE, |all, (bit, _)| all.or(*bit));
         }
         if !self.restricted.is_empty() {
             let mut concerned = resolved.nodes.iter().map(|known| known.owner).chain(resolved.linked.iter().copied());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::import::Evidence;
+use super::opt_in::OptIn;
 use super::record::{Decision, DecisionKey, Method, NoticeShown, Signal, State, aad};
 use super::{Error, SALT_BYTES, SubjectId};
 use crate::clock::rfc3339;
@@ -43,8 +44,40 @@ pub struct Statement {
     /// What another tool says of it, if it was taken over from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Box<Evidence>>,
+    /// Where a purpose needs one: how far the double opt-in was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub double_opt_in: Option<StatedOptIn>,
     /// The person, under a name of this one statement: the company can show whose it is, and nobody else can join two of them.
     pub person: String,
+}
+
+/// How far a double opt-in was: what waits has an end, what was confirmed has the times before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = DoubleOptIn)]
+pub struct StatedOptIn {
+    /// Until when the confirmation is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// When it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<String>,
+    /// When the mail with the link was handed over, if that was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mailed_at: Option<String>,
+}
+
+impl StatedOptIn {
+    /// From what is recorded.
+    #[must_use]
+    pub fn of(opt_in: &OptIn) -> Self {
+        match opt_in {
+            OptIn::Asked(asked) => Self { until: Some(rfc3339(asked.until)), asked_at: None, mailed_at: None },
+            OptIn::Confirmed(confirmed) => {
+                Self { until: None, asked_at: Some(rfc3339(confirmed.asked_at)), mailed_at: confirmed.mailed_at.map(rfc3339) }
+            }
+        }
+    }
 }
 
 impl Statement {
@@ -71,6 +104,7 @@ impl Statement {
             terms: decision.terms.map(|tag| format!("{tag:016x}")),
             signal: decision.signal,
             evidence: decision.evidence.clone(),
+            double_opt_in: decision.double_opt_in.as_ref().map(StatedOptIn::of),
             person: person(&salt, place.subject),
         };
         let commitment = statement.commitment(&salt).ok_or(VaultError::Unreadable)?;

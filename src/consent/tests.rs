@@ -2,6 +2,7 @@
 
 mod import;
 mod notice;
+mod opt_in;
 mod signal;
 mod terms;
 
@@ -65,8 +66,15 @@ impl House {
         }
     }
 
+    /// Decides; what needs a confirmation was confirmed elsewhere.
     fn decide(&self, who: &[(&str, &str)], decisions: &[(&str, bool)], at: Millis) -> Decision {
-        wait(self.consents.record(self.order(who, decisions, at))).unwrap().decision
+        let order = self.order(who, decisions, at);
+        let recorded = if needs_confirmation(&order) {
+            wait(self.consents.record_confirmed(order, at))
+        } else {
+            wait(self.consents.record(order))
+        };
+        recorded.unwrap().decision
     }
 
     /// States identifiers together, as a kept event does.

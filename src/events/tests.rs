@@ -47,12 +47,15 @@ pub(super) fn policy() -> Policy {
         text: BTreeMap::new(),
         retention_days: 30,
         consent_days: None,
+        double_opt_in: false,
         data: Vec::new(),
         categories: categories.iter().map(|&c| c.to_owned()).collect(),
     };
     Policy {
         terms: crate::policy::TermsSet::default(),
         duties: Vec::new(),
+        preferences: Vec::new(),
+        channels: Vec::new(),
         proof_years: 3,
         suppression_days: 365,
         version: String::new(),

@@ -5,12 +5,13 @@ use super::{Core, Fault};
 use crate::clock::Millis;
 use crate::consent::Reliance;
 use crate::events::{Event, consent_object};
-use crate::gate::{self, Parcel, Question};
+use crate::gate::{self, Parcel, Preferred, Question};
 use crate::id::{NodeId, SubjectId};
 use crate::identity;
 use crate::outbox;
 use crate::policy::{Destination, DestinationKind, Policy};
-use crate::profile;
+use crate::preferences::Usable;
+use crate::profile::{self, Gathering};
 use crate::vault;
 
 /// An event in the form of its destination.
@@ -98,6 +99,9 @@ fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Ev
     let Some(customer) = relied.customer else { return Ok(Judged::Withheld(NO_IDENTIFIER)) };
     relied.reliance.only_for(policy, used.or(relied.linking));
     let domain = core.vault.domain(&destination.domain)?;
+    let usable = usable(core, target, customer, at)?;
+    let preferences: Vec<Preferred<'_>> =
+        usable.iter().map(|one| Preferred { id: &one.id, purposes: one.purposes, value: &one.value }).collect();
     let parcel = Parcel {
         event,
         identifiers: &stated.identifiers,
@@ -106,6 +110,7 @@ fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Ev
         source: entry.source,
         received_at: entry.received_at,
         allowed: gate::allowed(policy, &standing, &narrowing),
+        preferences: &preferences,
     };
     let Ok(body) = gate::shape(policy, destination, route, &parcel) else { return Ok(Judged::Broken("shape")) };
     let delivery = delivery_id(core, &destination.id, &entry.dedup);
@@ -120,6 +125,17 @@ fn decide(core: &Core, target: Target<'_>, entry: &outbox::Entry<'_>, event: &Ev
         kept: kept(target, event, entry.received_at),
         reliance: relied.reliance,
     })))
+}
+
+/// What the customer stated about themselves and may be used now, if the destination may have any of it.
+fn usable(core: &Core, target: Target<'_>, customer: SubjectId, at: Millis) -> Result<Vec<Usable>, Fault> {
+    if !target.destination.takes_preferences() {
+        return Ok(Vec::new());
+    }
+    let (vault, directory, consents) = (&*core.vault, &*core.directory, &*core.consents);
+    let gathering = Gathering { policy: target.policy, vault, directory, consents, at };
+    let subjects = gathering.gathered(Some(customer));
+    Ok(core.preferences.usable(&subjects, &gathering).map_err(profile::Error::from)?)
 }
 
 /// The duty to keep an event, if it is the profile store's and there is one.

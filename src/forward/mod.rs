@@ -50,6 +50,7 @@ use crate::id::SubjectId;
 use crate::identity::Directory;
 use crate::outbox;
 use crate::policy::{Destination, DestinationKind, Handle};
+use crate::preferences::Preferences;
 use crate::profile::{self, Profiles};
 use crate::store::{self, Store};
 use crate::vault::{self, Vault};
@@ -81,6 +82,8 @@ pub struct Deps {
     pub consents: Arc<Consents>,
     /// The embedded profile store.
     pub profiles: Arc<Profiles>,
+    /// What people state about themselves.
+    pub preferences: Arc<Preferences>,
     /// What may go where.
     pub policy: Handle,
     /// The time.

@@ -187,6 +187,7 @@ fn why(policy: &Policy, question: &Question<'_>, missing: Purposes) -> Withheld 
         (Reason::DeniedByLink, consent.and(standing.denied_by_link)),
         (by_event, granted),
         (Reason::TermsChanged, consent.and(standing.outdated)),
+        (Reason::Unconfirmed, consent.and(standing.pending)),
         (Reason::Expired, consent.and(standing.expired)),
     ];
     let telling = ladder.iter().find(|(_, purposes)| !purposes.is_empty());

@@ -186,6 +186,7 @@ fn shaped(
         source: policy.sources.get(question.source).map_or("", |source| source.id.as_str()),
         received_at: asked.received_at,
         allowed: allowed(policy, question.standing, question.narrowing),
+        preferences: &[],
     };
     let bytes = shape(policy, policy.destinations.get(verdict.destination)?, policy.routes.get(verdict.route)?, &parcel).ok()?;
     serde_json::from_slice(&bytes).ok()

@@ -27,4 +27,4 @@ mod tests;
 pub use decide::{NO_ROUTE, Question, Verdict, Withheld, allowed, decide, decide_for, decide_into};
 pub use explain::{Explanation, explain};
 pub use reason::Reason;
-pub use shape::{Parcel, ShapeError, shape};
+pub use shape::{Parcel, Preferred, ShapeError, shape};

@@ -17,6 +17,8 @@ pub enum Reason {
     Restricted,
     /// The person asked not to be brought back by sources that take data over.
     Suppressed,
+    /// The person was asked by mail to confirm it, and has not.
+    Unconfirmed,
     /// A grant was too old.
     Expired,
     /// A grant was given for less than what would be done now.
@@ -37,13 +39,14 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NoDecision,
         Self::Denied,
         Self::DeniedByLink,
         Self::Objected,
         Self::Restricted,
         Self::Suppressed,
+        Self::Unconfirmed,
         Self::Expired,
         Self::TermsChanged,
         Self::NarrowedByEvent,
@@ -64,6 +67,7 @@ impl Reason {
             Self::Objected => "objected",
             Self::Restricted => "restricted",
             Self::Suppressed => "suppressed",
+            Self::Unconfirmed => "unconfirmed",
             Self::Expired => "expired",
             Self::TermsChanged => "terms_changed",
             Self::NarrowedByEvent => "narrowed_by_event",
@@ -92,6 +96,7 @@ impl Reason {
             Self::Objected => format!("Sie haben {purposes} widersprochen, {stays}"),
             Self::Restricted => format!("Die Verarbeitung Ihrer Daten ist eingeschränkt, {stays}"),
             Self::Suppressed => format!("Sie haben gebeten, nicht wieder aus anderen Quellen übernommen zu werden, {stays}"),
+            Self::Unconfirmed => format!("Sie haben {purposes} noch nicht mit dem Link in unserer Mail bestätigt, {stays}"),
             Self::Expired => format!("Ihre Zustimmung zu {purposes} ist abgelaufen, {stays}"),
             Self::TermsChanged => {
                 format!("Ihre Zustimmung zu {purposes} haben Sie für weniger gegeben, als heute damit geschähe, {stays}")
@@ -124,6 +129,7 @@ impl Reason {
             Self::Objected => format!("You have objected to {purposes}, {stays}"),
             Self::Restricted => format!("The processing of your data is restricted, {stays}"),
             Self::Suppressed => format!("You have asked not to be taken over from other sources again, {stays}"),
+            Self::Unconfirmed => format!("You have not confirmed {purposes} by the link in our mail yet, {stays}"),
             Self::Expired => format!("Your consent to {purposes} has expired, {stays}"),
             Self::TermsChanged => format!("You agreed to {purposes} for less than what would be done today, {stays}"),
             Self::NarrowedByEvent => {

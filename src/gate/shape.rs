@@ -3,6 +3,8 @@
 //! The raw `userId`, `anonymousId`, `previousId` and `groupId` are never part of it; `customerId`, the pseudonym in the
 //! destination's domain, stands for all of them.
 
+use serde_json::value::RawValue;
+
 use crate::clock::Millis;
 use crate::events::{Event, EventType};
 use crate::gate::consent;
@@ -33,6 +35,19 @@ pub struct Parcel<'a> {
     pub received_at: Millis,
     /// The purposes that are allowed for the event, as [`super::allowed`] computes them.
     pub allowed: Purposes,
+    /// What the person stated about themselves, as far as it may be used for anything. Empty where the destination takes none of it.
+    pub preferences: &'a [Preferred<'a>],
+}
+
+/// Something that the person stated.
+#[derive(Clone, Copy, Debug)]
+pub struct Preferred<'a> {
+    /// The preference.
+    pub id: &'a str,
+    /// What it may be used for now: what the policy ties it to, and the identifiers that it was stated with allow.
+    pub purposes: Purposes,
+    /// The value.
+    pub value: &'a RawValue,
 }
 
 /// Why nothing was shaped.
@@ -82,11 +97,31 @@ pub fn shape(policy: &Policy, dest: &Destination, route: &Route, parcel: &Parcel
             consent::in_context(transcoder.out, mark, dest.consent, (policy, parcel.allowed));
         }
     }
+    if let Some(stated) = preferences(policy, needed, parcel.preferences) {
+        transcoder.member("preferences", &stated);
+    }
     if dest.consent == ConsentForm::Plain {
         consent::plain(&mut out, policy, needed, parcel.allowed);
     }
     out.push(b'}');
     Ok(out)
+}
+
+/// What was stated and may be used for everything that the destination does, as one object; the fields that it may have come later.
+fn preferences(policy: &Policy, needed: Purposes, stated: &[Preferred<'_>]) -> Option<String> {
+    let may = |one: &&Preferred<'_>| {
+        let tied = policy.preference(one.id).map(|(_, preference)| preference.purposes);
+        tied.is_some_and(|tied| needed.without(tied.and(one.purposes)).is_empty())
+    };
+    let mut object = Vec::new();
+    for one in stated.iter().filter(may) {
+        object.push(if object.is_empty() { b'{' } else { b',' });
+        write_text(&mut object, one.id);
+        object.push(b':');
+        object.extend_from_slice(one.value.get().as_bytes());
+    }
+    object.push(b'}');
+    String::from_utf8(object).ok().filter(|object| object.len() > 1)
 }
 
 /// Who, what and when.

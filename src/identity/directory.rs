@@ -188,6 +188,13 @@ impl Directory {
         self.memory.read().nodes_of(subject.0).map(NodeRef).collect()
     }
 
+    /// The names of a subject's identifiers.
+    #[must_use]
+    pub fn names_of(&self, subject: SubjectRef) -> Vec<NodeId> {
+        let memory = self.memory.read();
+        memory.nodes_of(subject.0).filter_map(|node| memory.name(node)).collect()
+    }
+
     /// Whether the company itself gave the subject an ID.
     #[must_use]
     pub fn has_user_id(&self, subject: SubjectRef, policy: &Policy) -> bool {

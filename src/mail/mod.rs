@@ -12,6 +12,7 @@
 //! It **refuses to know** what a letter says and what it is about: that has a random ID.
 
 mod compose;
+mod flood;
 mod folder;
 pub mod http;
 mod record;
@@ -32,6 +33,7 @@ use crate::id::SubjectId;
 use crate::store::{self, Batch, Store};
 use crate::vault::{self, Class, Vault};
 use compose::Sender;
+pub use flood::{Flood, Limits, Room};
 use folder::Folder;
 use record::{Head, LetterId, TRACES, WAITING, Waiting};
 pub use record::{State, Trace};
@@ -292,6 +294,27 @@ impl Mails {
             }
         })?;
         failed?;
+        Ok(gone)
+    }
+
+    /// Forgets what became of letters of a kind before a moment. Gives how many that were.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn forget_traces(&self, kind: &str, before: Millis) -> Result<usize, Error> {
+        let (mut batch, mut gone, mut after) = (Batch::default(), 0, None);
+        loop {
+            let page = TRACES.scan(&self.deps.store, &[], after.as_ref(), PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            for (id, _) in page.iter().filter(|(_, trace)| trace.kind == kind && trace.at < before) {
+                TRACES.delete(&mut batch, id);
+                gone += 1;
+            }
+        }
+        if gone > 0 {
+            self.deps.store.commit(batch).await?;
+        }
         Ok(gone)
     }
 

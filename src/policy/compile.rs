@@ -47,6 +47,7 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
         raw.destinations.value.destination.iter().map(|d| destination(d, bits(d.purposes.as_ref()))).collect();
     let routes = raw.routes.value.route.iter().map(|r| route(r, &sources, &destinations, bits(&r.purposes))).collect();
     let linking = raw.purposes.value.linking.as_ref().and_then(|id| purposes.iter().position(|p| p.id == *id.as_ref()));
+    let (preferences, channels) = super::preferences::compile(raw, &purposes);
     let mut policy = Policy {
         version: version(raw),
         terms: TermsSet::default(),
@@ -61,6 +62,8 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
         proof_years: *raw.purposes.value.proof_years.as_ref(),
         suppression_days: *raw.purposes.value.suppression_days.as_ref(),
         purposes,
+        preferences,
+        channels,
         sources,
         destinations,
         routes,
@@ -85,6 +88,7 @@ fn retired(id: &str) -> Purpose {
         text: Texts::new(),
         retention_days: 0,
         consent_days: None,
+        double_opt_in: false,
         data: Vec::new(),
         categories: Vec::new(),
     }
@@ -100,6 +104,7 @@ fn purpose(raw: &RawPurpose) -> Purpose {
         text: raw.text.as_ref().clone(),
         retention_days: *raw.retention_days.as_ref(),
         consent_days: raw.consent_days.as_ref().map(|d| *d.as_ref()),
+        double_opt_in: raw.double_opt_in.as_ref().is_some_and(|needs| *needs.as_ref()),
         data: raw.data.clone(),
         categories,
     }
@@ -223,6 +228,7 @@ fn version(raw: &Raw) -> String {
         "sources": parse(&raw.sources.from.text),
         "destinations": parse(&raw.destinations.from.text),
         "routes": parse(&raw.routes.from.text),
+        "preferences": raw.preferences.as_ref().map(|preferences| parse(&preferences.from.text)),
         "notices": notices,
     });
     if let (Some(signals), Some(all)) = (&raw.signals, all.as_object_mut()) {

@@ -8,7 +8,8 @@ use super::duty;
 use super::erasure;
 use super::fair;
 use super::finding::Findings;
-use super::model::{DESTINATIONS_MAX, LegalBasis, PURPOSES_MAX, REQUEST_KINDS, SourceKind, Texts};
+use super::model::{DESTINATIONS_MAX, IdentifierKind, LegalBasis, PURPOSES_MAX, REQUEST_KINDS, SourceKind, Texts};
+use super::preferences;
 use super::raw::{NoticeFile, Parsed, PurposesFile, Raw, RawDestination, RawForm, RawKind, Text};
 use super::signals;
 
@@ -20,6 +21,7 @@ const WRITE_KEY_CHARS_MIN: usize = 16;
 pub(super) fn all(raw: &Raw, findings: &mut Findings) {
     controller(raw, findings);
     purposes(raw, findings);
+    double_opt_in(raw, findings);
     ids(&raw.purposes.from, raw.purposes.value.duty.iter().map(|d| &d.id), findings);
     raw.purposes.value.duty.iter().for_each(|duty| texts(raw, &raw.purposes.from, &duty.law, findings));
     duty::lint(raw, findings);
@@ -30,6 +32,7 @@ pub(super) fn all(raw: &Raw, findings: &mut Findings) {
     notices(raw, findings);
     signals::lint(raw, findings);
     fair::lint(raw, findings);
+    preferences::lint(raw, findings);
 }
 
 fn is_id(text: &str, also: &str) -> bool {
@@ -37,7 +40,7 @@ fn is_id(text: &str, also: &str) -> bool {
 }
 
 /// Every ID once, and of the allowed letters.
-fn ids<'a>(text: &Text, list: impl Iterator<Item = &'a Spanned<String>>, findings: &mut Findings) {
+pub(super) fn ids<'a>(text: &Text, list: impl Iterator<Item = &'a Spanned<String>>, findings: &mut Findings) {
     let mut seen = BTreeSet::new();
     for id in list {
         if !is_id(id.as_ref(), "-_") {
@@ -49,14 +52,14 @@ fn ids<'a>(text: &Text, list: impl Iterator<Item = &'a Spanned<String>>, finding
     }
 }
 
-fn known(text: &Text, wanted: &Spanned<String>, what: &str, list: &[&str], findings: &mut Findings) {
+pub(super) fn known(text: &Text, wanted: &Spanned<String>, what: &str, list: &[&str], findings: &mut Findings) {
     if !list.contains(&wanted.as_ref().as_str()) {
         let message = format!("there is no {what} `{}`", wanted.as_ref());
         findings.error(text, wanted.span(), "reference", (message, format!("use one of: {}", list.join(", "))));
     }
 }
 
-fn purpose_ids(raw: &Raw) -> Vec<&str> {
+pub(super) fn purpose_ids(raw: &Raw) -> Vec<&str> {
     raw.purposes.value.purpose.iter().map(|p| p.id.as_ref().as_str()).collect()
 }
 
@@ -104,7 +107,7 @@ fn controller(raw: &Raw, findings: &mut Findings) {
     }
 }
 
-fn texts(raw: &Raw, from: &Text, texts: &Spanned<Texts>, findings: &mut Findings) {
+pub(super) fn texts(raw: &Raw, from: &Text, texts: &Spanned<Texts>, findings: &mut Findings) {
     for language in &raw.controller.value.languages {
         if texts.as_ref().get(language.as_ref()).is_none_or(|text| text.trim().is_empty()) {
             let message = format!("the text in `{}` is missing", language.as_ref());
@@ -164,6 +167,24 @@ fn purposes(raw: &Raw, findings: &mut Findings) {
     }
 }
 
+/// A confirmation is asked for by mail, and of a consent.
+fn double_opt_in(raw: &Raw, findings: &mut Findings) {
+    let Parsed { from, value } = &raw.purposes;
+    let has_address = raw.identifiers.value.identifier.iter().any(|i| i.kind == IdentifierKind::Email);
+    for purpose in &value.purpose {
+        let Some(needs) = purpose.double_opt_in.as_ref().filter(|needs| *needs.as_ref()) else { continue };
+        if *purpose.basis.as_ref() != LegalBasis::Consent {
+            let words = ("only a consent can be confirmed", "remove double_opt_in, or let the purpose rest on consent");
+            findings.error(from, needs.span(), "double-opt-in", words);
+        }
+        if !has_address {
+            let words =
+                ("nobody can confirm it: no identifier is an e-mail address", "add one of kind email to identifiers.toml");
+            findings.error(from, needs.span(), "double-opt-in", words);
+        }
+    }
+}
+
 fn identifiers(raw: &Raw, findings: &mut Findings) {
     let Parsed { from, value } = &raw.identifiers;
     ids(from, value.identifier.iter().map(|i| &i.id), findings);
@@ -199,6 +220,10 @@ fn is_event_path(path: &str) -> bool {
 fn is_field(path: &str) -> bool {
     let below = ["traits.", "properties.", "context."].iter().find_map(|root| path.strip_prefix(root));
     below.is_some_and(|rest| rest.split('.').all(|part| !part.is_empty()))
+}
+
+fn is_preference(path: &str) -> bool {
+    path.strip_prefix("preferences.").is_some_and(|id| is_id(id, "-_"))
 }
 
 fn sources(raw: &Raw, findings: &mut Findings) {
@@ -309,14 +334,14 @@ fn destinations(raw: &Raw, findings: &mut Findings) {
         }
         for field in &destination.fields {
             let path = field.as_ref().strip_suffix(".*").unwrap_or_else(|| field.as_ref());
-            if !is_field(path) && !["traits", "properties", "context"].contains(&path) {
+            if !is_field(path) && !["traits", "properties", "context", "preferences"].contains(&path) && !is_preference(path) {
                 findings.error(
                     from,
                     field.span(),
                     "field",
                     (
                         format!("`{}` is no field of an event", field.as_ref()),
-                        "begin with properties., traits. or context.; .* takes all below",
+                        "begin with properties., traits., context. or preferences.; .* takes all below",
                     ),
                 );
             }
@@ -412,7 +437,8 @@ fn routes(raw: &Raw, findings: &mut Findings) {
             known(from, purpose, "purpose", &all_purposes, findings);
         }
         for field in &route.drop {
-            if !is_field(field.as_ref().strip_suffix(".*").unwrap_or_else(|| field.as_ref())) {
+            let path = field.as_ref().strip_suffix(".*").unwrap_or_else(|| field.as_ref());
+            if !is_field(path) && !is_preference(path) {
                 findings.error(
                     from,
                     field.span(),

@@ -64,6 +64,7 @@ fn read(dir: &Path, findings: &mut Findings) -> Option<Raw> {
     let destinations = file(dir, "destinations.toml", findings);
     let routes = file(dir, "routes.toml", findings);
     let signals = optional(dir, "signals.toml", findings);
+    let preferences = optional(dir, "preferences.toml", findings);
     let mut notices = Vec::new();
     for name in notice_files(dir) {
         let parts: Vec<&str> = name.split('.').collect();
@@ -89,6 +90,7 @@ fn read(dir: &Path, findings: &mut Findings) -> Option<Raw> {
         destinations: destinations?,
         routes: routes?,
         signals: signals?,
+        preferences: preferences?,
         notices,
     })
 }

@@ -15,6 +15,7 @@ mod lint;
 mod load;
 pub mod model;
 mod plain;
+mod preferences;
 mod raw;
 mod sign_in;
 mod signals;
@@ -33,6 +34,7 @@ pub use model::{
     LegalBasis, Notice, NoticeText, PURPOSES_MAX, PartnerProfile, Policy, Purpose, Purposes, REQUEST_KINDS, Route, Source,
     SourceKind, Texts,
 };
+pub use preferences::{Channel, ChannelKind, Choice, Frequency, PREFERENCES_MAX, Preference, PreferenceKind, date};
 pub use sign_in::SignIn;
 pub use signals::{Conflict, Gpc, Signals};
 pub use terms::{Reach, Terms, TermsSet, Widening};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::duty::Duty;
 use super::erasure::Erasure;
+use super::preferences::{Channel, Preference};
 use super::sign_in::SignIn;
 use super::signals::Signals;
 use super::terms::TermsSet;
@@ -98,6 +99,8 @@ pub struct Purpose {
     pub retention_days: u32,
     /// How long a grant holds, in days. `None`: until withdrawn.
     pub consent_days: Option<u32>,
+    /// Whether a grant counts only once a link in a mail was used (UWG §7).
+    pub double_opt_in: bool,
     /// The categories of personal data that it uses.
     pub data: Vec<String>,
     /// Names under which SDK consent objects know it (Segment categories, RudderStack consent IDs), its own ID included.
@@ -345,6 +348,12 @@ impl Destination {
     pub const fn is_on(&self) -> bool {
         !matches!(self.kind, DestinationKind::Webhook { url: None, .. })
     }
+
+    /// Whether it may have anything that people stated about themselves.
+    #[must_use]
+    pub fn takes_preferences(&self) -> bool {
+        self.fields.iter().any(|field| field.starts_with("preferences."))
+    }
 }
 
 /// Which events of which sources go to which destination.
@@ -425,6 +434,10 @@ pub struct Policy {
     pub proof_years: u16,
     /// For how many days nobody is brought back by sources that take data over, who asked for that.
     pub suppression_days: u32,
+    /// What people may state about themselves.
+    pub preferences: Vec<Preference>,
+    /// By which channels they may be written to.
+    pub channels: Vec<Channel>,
     /// Purposes that need no decision, because another legal basis carries them (not consent).
     pub without_consent: Purposes,
     /// Purposes under legitimate interest: allowed until objected to.

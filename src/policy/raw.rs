@@ -5,6 +5,7 @@ use toml::Spanned;
 
 use super::erasure::RawErasure;
 use super::model::{Button, ConsentForm, Controller, IdentifierKind, LegalBasis, PartnerProfile, SourceKind, Texts};
+use super::preferences::PreferencesFile;
 use super::sign_in::RawSignIn;
 use super::signals::SignalsFile;
 
@@ -62,6 +63,7 @@ pub(super) struct RawPurpose {
     pub(super) text: Spanned<Texts>,
     pub(super) retention_days: Spanned<u32>,
     pub(super) consent_days: Option<Spanned<u32>>,
+    pub(super) double_opt_in: Option<Spanned<bool>>,
     #[serde(default)]
     pub(super) data: Vec<String>,
     #[serde(default)]
@@ -281,6 +283,8 @@ pub(super) struct Raw {
     pub(super) destinations: Parsed<DestinationsFile>,
     pub(super) routes: Parsed<RoutesFile>,
     pub(super) signals: Option<Parsed<SignalsFile>>,
+    /// May be left out.
+    pub(super) preferences: Option<Parsed<PreferencesFile>>,
     /// Notice ID, language, file.
     pub(super) notices: Vec<(String, String, Parsed<NoticeFile>)>,
 }

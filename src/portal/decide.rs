@@ -26,6 +26,8 @@ pub enum Held {
     Granted(Millis, Option<Millis>),
     /// Yes, but something else that is known to be the person's carries a No, and that counts.
     Outweighed(Millis),
+    /// Yes, if the link in a mail is used; asked for then.
+    Pending(Millis),
     /// No, since when.
     Denied(Millis),
     /// Yes before, no since then.
@@ -60,7 +62,7 @@ impl Portal {
         let policy = self.policy();
         let mut stands: BTreeMap<String, (State, Millis, Option<Millis>)> = BTreeMap::new();
         for identifier in &person.identifiers {
-            for (purpose, stand) in self.rooms.consents.stands(std::slice::from_ref(identifier))? {
+            for (purpose, stand) in self.rooms.consents.stands(std::slice::from_ref(identifier), at)? {
                 let newest = stands.entry(purpose).or_insert(stand);
                 if stand.1 >= newest.1 {
                     *newest = stand;
@@ -84,6 +86,7 @@ impl Portal {
                 | Held::Undecided
                 | Held::Granted(..)
                 | Held::Outweighed(_)
+                | Held::Pending(_)
                 | Held::Denied(_)
                 | Held::Withdrawn(_)
                 | Held::Expired(_) => held,
@@ -123,7 +126,7 @@ impl Portal {
             mark: None,
             besides: Besides::default(),
         };
-        Ok(self.rooms.consents.record(order).await?)
+        Ok(self.confirmations.record(order).await?)
     }
 
     /// What the person decided, the newest first: everything if all of their profile was proven, else what was stated with what was.
@@ -175,6 +178,7 @@ fn held(purpose: &Purpose, stand: Option<(State, Millis, Option<Millis>)>, at: M
         (LegalBasis::Consent, None) => Held::Undecided,
         (_, Some((State::Granted, since, Some(until)))) if until <= at => Held::Expired(until.max(since)),
         (_, Some((State::Granted, since, until))) => Held::Granted(since, until),
+        (_, Some((State::Pending, since, _))) => Held::Pending(since),
         (_, Some((State::Denied, since, _))) => Held::Denied(since),
         (_, Some((State::Withdrawn, since, _))) => Held::Withdrawn(since),
     }

@@ -29,11 +29,12 @@ pub use person::{Device, Person, Reached, Way};
 pub use sign_in::Statement;
 
 use crate::clock::{Millis, NoChance};
+use crate::confirmation::Confirmations;
 use crate::consent;
 use crate::identity;
-use crate::mail;
+use crate::mail::{self, Flood, Limits};
 use crate::policy::Policy;
-use crate::rights::{self, Flood, Limits, Rights};
+use crate::rights::{self, Rights};
 use crate::session::{self, Sessions};
 use crate::store;
 use crate::vault;
@@ -96,15 +97,17 @@ pub struct Portal {
     rooms: rights::Deps,
     rights: Arc<Rights>,
     sessions: Arc<Sessions>,
+    /// What needs a confirmation by mail is asked for by one, here as everywhere.
+    confirmations: Arc<Confirmations>,
     flood: Flood,
 }
 
 impl Portal {
     /// Opens the room over those that requests stand on, and who is signed in.
     #[must_use]
-    pub fn new(rooms: rights::Deps, rights: Arc<Rights>, sessions: Arc<Sessions>) -> Self {
+    pub fn new(rooms: rights::Deps, rights: Arc<Rights>, sessions: Arc<Sessions>, confirmations: Arc<Confirmations>) -> Self {
         let limits = Limits { per_address: MAILS_PER_ADDRESS, window_ms: HOUR_MS, per_hour: MAILS_PER_HOUR };
-        Self { rooms, rights, sessions, flood: Flood::new(limits) }
+        Self { rooms, rights, sessions, confirmations, flood: Flood::new(limits) }
     }
 
     fn policy(&self) -> Arc<Policy> {

@@ -42,6 +42,9 @@ pub struct ProfileAnswer {
     /// Addresses in the form of the destination.
     #[schema(value_type = std::collections::HashMap<String, Value>)]
     identifiers: BTreeMap<String, Box<RawValue>>,
+    /// What the person stated about themselves and the purpose may know, by preference.
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
+    preferences: BTreeMap<String, Value>,
     /// Where the customer was met.
     channels: Vec<ChannelAnswer>,
     /// The timeline, newest first.
@@ -184,8 +187,10 @@ fn read(app: &Arc<App>, policy: &Policy, id: CustomerId, asked: Asked) -> Result
         .into_iter()
         .map(|c| ChannelAnswer { source: c.source, events: c.events, first: rfc3339(c.first), last: rfc3339(c.last) })
         .collect();
+    let preferences = app.preferences.known_for(&customer.subjects, index, &gathering)?;
+    let allowed = allowed || !preferences.is_empty();
     let (customer_id, purpose) = (customer.id.to_string(), purpose.id.clone());
-    Ok(Some(ProfileAnswer { customer_id, purpose, allowed, traits, identifiers, channels, events, next, complete }))
+    Ok(Some(ProfileAnswer { customer_id, purpose, allowed, traits, identifiers, preferences, channels, events, next, complete }))
 }
 
 fn purpose(policy: &Policy, name: Option<&str>) -> Result<usize, Problem> {

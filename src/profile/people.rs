@@ -6,7 +6,7 @@ use crate::events::consent_object::Narrowing;
 use crate::gate;
 use crate::id::{CustomerId, NodeId, SubjectId};
 use crate::identity::{Directory, Identifier, Known, Resolved, SubjectRef};
-use crate::policy::Policy;
+use crate::policy::{Policy, Purposes};
 use crate::vault::{self, Vault};
 
 /// How many subjects one customer is gathered from at most.
@@ -73,6 +73,31 @@ impl Gathering<'_> {
         self.allows(&self.directory.resolve_named(names), purpose)
     }
 
+    /// For what something that stated the identifiers of these names may be used now.
+    #[must_use]
+    pub fn allowed(&self, names: &[NodeId]) -> Purposes {
+        self.allows_at_all(&self.directory.resolve_named(names))
+    }
+
+    /// For what something that states these identifiers may be used now.
+    #[must_use]
+    pub fn allowed_stated(&self, stated: &[Identifier]) -> Purposes {
+        self.allows_at_all(&self.directory.resolve(stated))
+    }
+
+    /// Everybody who is one customer with whoever states these identifiers; the first is the person. Nobody if none of them is known.
+    #[must_use]
+    pub fn gather(&self, stated: &[Identifier]) -> Vec<SubjectId> {
+        let customer = self.consents.customer(&self.directory.resolve(stated), self.policy, self.at);
+        self.gathered(customer)
+    }
+
+    /// Everybody who is one customer with this subject, which nobody is joined behind.
+    #[must_use]
+    pub fn gathered(&self, customer: Option<SubjectId>) -> Vec<SubjectId> {
+        customer.and_then(|customer| self.directory.find(customer)).map(|head| self.joined_to(head)).unwrap_or_default()
+    }
+
     /// Whether anything that the customer may state by itself may be used for a purpose now.
     #[must_use]
     pub fn may_any(&self, customer: &Customer, purpose: usize) -> bool {
@@ -95,8 +120,12 @@ impl Gathering<'_> {
     }
 
     fn allows(&self, resolved: &Resolved, purpose: usize) -> bool {
+        self.allows_at_all(resolved).has(purpose)
+    }
+
+    fn allows_at_all(&self, resolved: &Resolved) -> Purposes {
         let standing = self.consents.standing(resolved, self.at);
-        gate::allowed(self.policy, &standing, &Narrowing::Unsaid).has(purpose)
+        gate::allowed(self.policy, &standing, &Narrowing::Unsaid)
     }
 
     /// A subject and all who are joined to it now, directly or over others.

@@ -29,6 +29,7 @@ use crate::forward::{recipients, waiting};
 use crate::id::SubjectId;
 use crate::identity::{self, Directory};
 use crate::policy::{self, Policy};
+use crate::preferences::{self, Preferences};
 use crate::profile::{self, ORPHANED_DAYS, Profiles};
 use crate::rights::{self, Rights};
 use crate::store::{self, Batch, Store};
@@ -63,6 +64,9 @@ pub enum Error {
     /// Who has what could not be read or changed.
     #[error(transparent)]
     Identity(#[from] identity::Error),
+    /// What people stated could not be read or changed.
+    #[error(transparent)]
+    Preferences(#[from] preferences::Error),
     /// Requests could not be read.
     #[error(transparent)]
     Rights(#[from] rights::Error),
@@ -75,6 +79,7 @@ impl Error {
         match self {
             Self::Store(store::Error::Conflict) => true,
             Self::Identity(error) => error.is_conflict(),
+            Self::Preferences(error) => error.is_conflict(),
             Self::Store(_) | Self::Vault(_) | Self::Profile(_) | Self::Consent(_) | Self::Rights(_) => false,
         }
     }
@@ -92,6 +97,8 @@ pub struct Deps {
     pub consents: Arc<Consents>,
     /// The embedded profile store.
     pub profiles: Arc<Profiles>,
+    /// What people state about themselves.
+    pub preferences: Arc<Preferences>,
     /// What people ask for.
     pub rights: Arc<Rights>,
     /// What the policy is.
@@ -150,6 +157,7 @@ impl Retention {
         let (deps, year) = (&self.deps, policy.controller.day(at).year());
         deps.directory.tidy_suppressions(&deps.store, year, at).await?;
         self.end_duties(policy, &mut run).await?;
+        deps.preferences.sweep(policy, at).await?;
         let (mut from, mut load) = (0, Vec::new());
         loop {
             let (page, next) = self.deps.directory.page(from, PAGE);
@@ -208,12 +216,12 @@ impl Retention {
         let going = self.blocking(policy, move |deps, policy| deps.still_left(policy, load, at)).await?;
         let mut gone = Vec::with_capacity(going.len());
         for some in going.chunks(COMMIT) {
-            match self.close(some).await {
+            match self.close(some, policy, at).await {
                 Ok(()) => gone.extend(some.iter().map(|(subject, _)| *subject)),
                 // One of them has decided something at this moment. The others go by themselves.
                 Err(error) if error.is_conflict() => {
                     for one in some.chunks(1) {
-                        match self.close(one).await {
+                        match self.close(one, policy, at).await {
                             Ok(()) => gone.extend(one.iter().map(|(subject, _)| *subject)),
                             Err(error) if error.is_conflict() => {}
                             Err(error) => return Err(error),
@@ -230,12 +238,13 @@ impl Retention {
     }
 
     /// Makes everything go that is found by who they are, and remembers that the rest is to go.
-    async fn close(&self, some: &[(SubjectId, Memorable)]) -> Result<(), Error> {
+    async fn close(&self, some: &[(SubjectId, Memorable)], policy: &Policy, at: Millis) -> Result<(), Error> {
         let deps = &self.deps;
         let mut batch = Batch::default();
         for (subject, memorable) in some {
             deps.directory.forget(&deps.store, *subject, &mut batch)?;
             deps.consents.close(*subject, memorable, &mut batch)?;
+            deps.preferences.close(*subject, policy, at, &mut batch)?;
             self.deps.profiles.forget_corrections(*subject, &mut batch)?;
         }
         deps.store.commit(batch).await?;
@@ -319,7 +328,7 @@ impl Deps {
             Err(error) if error.is_shredded() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        if memorable.restricted || memorable.until > at {
+        if memorable.restricted || memorable.until > at || self.preferences.kept_until(subject, policy)? > at {
             return Ok(None);
         }
         let received = recipients::of(&self.store, subject)?;

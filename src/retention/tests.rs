@@ -97,7 +97,14 @@ impl House {
             mark: None,
             besides: Besides::default(),
         };
-        self.app.consents.record(order).await.map(drop)
+        // What needs a confirmation was confirmed elsewhere.
+        let at = order.at;
+        let recorded = if consent::needs_confirmation(&order) {
+            self.app.consents.record_confirmed(order, at).await
+        } else {
+            self.app.consents.record(order).await
+        };
+        recorded.map(drop)
     }
 
     /// Stores an event as dispatch does.
@@ -292,7 +299,7 @@ async fn a_run_that_was_cut_off_between_any_two_steps_is_completed() {
         house.clock.pass(400 * DAY_MS);
         let seen = house.app.consents.memorable(erika, &house.app.policy.current()).unwrap();
         if step > 0 {
-            house.app.retention.close(&[(erika, seen)]).await.unwrap();
+            house.app.retention.close(&[(erika, seen)], &house.app.policy.current(), now).await.unwrap();
         }
         if step > 1 {
             house.app.vault.shred(&[(erika, Class::STANDARD)]).unwrap();

@@ -7,19 +7,23 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use askama::Template;
-use jiff::tz::TimeZone;
+use askama::Template as _;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::said::Said;
 use super::{Error, Kind, RequestId, Rights, State};
 use crate::clock::{DAY_MS, Millis, rfc3339};
-use crate::consent::{Decision, State as Decided};
+use crate::consent::{Decision, State as Decided, StatedOptIn};
 use crate::forward::recipients;
 use crate::id::SubjectId;
 use crate::policy::{LegalBasis, Policy, Purpose, Texts};
 use crate::profile::Exported;
 use crate::vault;
+
+mod page;
+
+use page::{Page, Row};
 
 /// How long a package can be fetched, in days.
 pub(super) const AVAILABLE_DAYS: i64 = 30;
@@ -103,6 +107,9 @@ pub struct Package {
     /// What was put right, in place of what older events say.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     corrected: BTreeMap<String, Box<RawValue>>,
+    /// What the person stated about themselves, and how they want to be reached.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    preferences: Vec<Said>,
     /// What is done with the data, and what stands for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     purposes: Vec<Use>,
@@ -155,6 +162,7 @@ struct Reached {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Choice {
     at: String,
     purposes: BTreeMap<String, Decided>,
@@ -164,6 +172,7 @@ struct Choice {
     source: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<Box<crate::consent::Evidence>>,
+    double_opt_in: Option<StatedOptIn>,
 }
 
 /// Whose data a package holds, and which.
@@ -210,69 +219,6 @@ impl<'a> KeptFor<'a> {
     fn of(exported: &'a Exported<'_>) -> Option<Self> {
         let term = exported.kept?;
         Some(Self { duty: &term.duty, law: &term.law, until: term.until.to_string() })
-    }
-}
-
-/// An event on the page.
-struct Row {
-    at: String,
-    origin: String,
-    what: String,
-    purposes: Vec<String>,
-    details: String,
-}
-
-#[derive(Template)]
-#[template(path = "package.html")]
-struct Page<'a> {
-    german: bool,
-    zone: TimeZone,
-    titles: BTreeMap<String, String>,
-    package: &'a Package,
-    rows: Vec<Row>,
-    more: bool,
-}
-
-impl Page<'_> {
-    /// A time as people write it, where the company is.
-    fn when(&self, time: &str) -> String {
-        let Ok(time) = time.parse::<jiff::Timestamp>() else { return time.to_owned() };
-        let form = if self.german { "%d.%m.%Y, %H:%M" } else { "%-d %B %Y, %H:%M" };
-        self.zone.to_datetime(time).strftime(form).to_string()
-    }
-
-    /// What a purpose is called.
-    fn purpose<'a>(&'a self, id: &'a str) -> &'a str {
-        self.titles.get(id).map_or(id, String::as_str)
-    }
-
-    /// It stands in the page itself: the page loads nothing.
-    const STYLE: &'static str = include_str!("../../assets/pforte.css");
-
-    /// A value as people write it: text without its quotes.
-    fn plain(&self, value: &RawValue) -> String {
-        match serde_json::from_str(value.get()) {
-            Ok(serde_json::Value::Bool(yes)) => {
-                String::from(self.say(if yes { "ja" } else { "nein" }, if yes { "yes" } else { "no" }))
-            }
-            Ok(serde_json::Value::String(text)) => text,
-            Ok(_) | Err(_) => value.get().to_owned(),
-        }
-    }
-
-    fn say<'a>(&self, german: &'a str, english: &'a str) -> &'a str {
-        if self.german { german } else { english }
-    }
-
-    fn decided(&self, state: &Decided) -> &'static str {
-        match (state, self.german) {
-            (Decided::Granted, true) => "ja",
-            (Decided::Granted, false) => "yes",
-            (Decided::Denied, true) => "nein",
-            (Decided::Denied, false) => "no",
-            (Decided::Withdrawn, true) => "widerrufen",
-            (Decided::Withdrawn, false) => "withdrawn",
-        }
     }
 }
 
@@ -345,6 +291,7 @@ impl Rights {
             controller: None,
             identifiers: Vec::new(),
             corrected: BTreeMap::new(),
+            preferences: self.said(&scope.subjects, policy, (language, at))?,
             purposes: Vec::new(),
             recipients: Vec::new(),
             decisions: Vec::new(),
@@ -490,31 +437,11 @@ pub fn harmless(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }
 
-impl Row {
-    fn of(exported: &Exported<'_>, language: &str) -> Self {
-        let law = exported.kept.map(|term| {
-            let law = term.law.get(language).or_else(|| term.law.values().next()).map(String::as_str).unwrap_or_default();
-            if language == "de" {
-                format!("{law}: aufbewahrt bis {}", term.until.strftime("%d.%m.%Y"))
-            } else {
-                format!("{law}: kept until {}", term.until.strftime("%-d %B %Y"))
-            }
-        });
-        let shaped = Shaped::read(exported.event);
-        Self {
-            at: rfc3339(exported.received_at),
-            origin: exported.source.to_owned(),
-            what: if shaped.name.is_empty() { shaped.kind } else { format!("{}: {}", shaped.kind, shaped.name) },
-            purposes: exported.purposes.iter().map(|purpose| (*purpose).to_owned()).chain(law).collect(),
-            details: shaped.properties,
-        }
-    }
-}
-
 impl Choice {
     fn of(decision: Decision) -> Self {
         Self {
             at: rfc3339(decision.at),
+            double_opt_in: decision.double_opt_in.as_ref().map(StatedOptIn::of),
             purposes: decision.states,
             notice: decision.notice.map(|notice| format!("{} {} ({})", notice.id, notice.version, notice.language)),
             method: decision.method,

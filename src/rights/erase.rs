@@ -234,6 +234,7 @@ impl Rights {
         let mut batch = Batch::default();
         self.deps.directory.forget(&self.deps.store, subject, &mut batch)?;
         self.deps.consents.forget(subject, &mut batch)?;
+        self.deps.preferences.forget(subject, &mut batch)?;
         self.deps.profiles.forget_corrections(subject, &mut batch)?;
         Ok(batch)
     }

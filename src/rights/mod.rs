@@ -33,6 +33,7 @@ mod rectify;
 mod register;
 mod request;
 mod restrict;
+mod said;
 mod segment;
 mod signed_in;
 mod step;
@@ -56,7 +57,7 @@ pub use link::{DeadEnd, Purpose};
 use mails::Word;
 pub use opendsr::{Order, Origin};
 pub use outlook::Outlook;
-pub use person::{Ask, Flood, Limits, Room, Visit};
+pub use person::{Ask, Visit};
 pub use rectify::Wrong;
 pub use register::{Cursor, Filter, Page, Queue};
 use request::REQUESTS;
@@ -72,8 +73,9 @@ use crate::consent::{self, Consents};
 use crate::egress::Egress;
 use crate::forward::Forwarder;
 use crate::identity::{self, Directory};
-use crate::mail::{self, Mails};
+use crate::mail::{self, Flood, Mails};
 use crate::policy::{self, Policy};
+use crate::preferences::Preferences;
 use crate::profile::{self, Profiles};
 use crate::store::{self, Batch, Store};
 use crate::vault::{self, Class, Sealed, Vault};
@@ -268,6 +270,8 @@ pub struct Deps {
     pub consents: Arc<Consents>,
     /// The embedded profile store.
     pub profiles: Arc<Profiles>,
+    /// What people state about themselves.
+    pub preferences: Arc<Preferences>,
     /// The way out.
     pub forwarder: Arc<Forwarder>,
     /// Who did and saw what.

@@ -7,7 +7,8 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::{
-    access, backup, consent, error, forward, intake, ledger, portal, profile, retention, rights, site, telemetry, vault,
+    access, backup, consent, error, forward, intake, ledger, portal, preferences, profile, retention, rights, site, telemetry,
+    vault,
 };
 
 /// What is served at `/openapi.json`.
@@ -44,6 +45,13 @@ use crate::{
         access::http::configuration,
         profile::http::lookup,
         profile::http::show,
+        preferences::http::show,
+        preferences::http::lookup,
+        preferences::http::replace,
+        preferences::http::merge,
+        preferences::http::history,
+        preferences::http::contact,
+        preferences::http::schema,
         rights::http::file,
         rights::http::register::list,
         rights::http::register::search,
@@ -91,6 +99,7 @@ use crate::{
         (name = "consent", description = "What people decide, and what holds."),
         (name = "access", description = "Whether somebody's data may be used for a purpose: AuthZEN 1.0."),
         (name = "profiles", description = "What a till or a website may know about a customer, for a stated purpose."),
+        (name = "preferences", description = "What people state about themselves, and how they want to be reached."),
         (name = "rights", description = "What people ask for, and what becomes of it."),
         (name = "ledger", description = "The transparency log of decisions, for anybody: signed heads, tiles, proofs."),
         (name = "opendsr", description = "What people ask of other companies, and what recipients say of ours: OpenDSR 2.0."),

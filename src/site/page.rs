@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use base64::Engine as _;
 
@@ -148,6 +148,15 @@ pub fn for_people(status: StatusCode, rendered: Result<String, askama::Error>) -
     page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_str(&FORM_CSP).unwrap_or(API_CSP));
     page.headers_mut().insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
     Ok(page)
+}
+
+/// Whether a browser asks for German rather than English, where nobody is known to say.
+#[must_use]
+pub fn reads_german(req: &HttpRequest, policy: &Policy) -> bool {
+    let wanted = req.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut first = wanted.split(',').map(|tag| tag.trim().get(..2).unwrap_or_default().to_ascii_lowercase());
+    let found = first.find(|tag| tag == "de" || tag == "en").unwrap_or_else(|| policy.controller.language.clone());
+    found == "de"
 }
 
 /// Text with words in backticks, as HTML: everything else is escaped.

@@ -103,6 +103,27 @@ impl Page<'_> {
         self.receipt.statement.expires.get(purpose).map(|time| self.when(time)).unwrap_or_default()
     }
 
+    /// The times of a double opt-in, with what each is.
+    fn opt_in(&self) -> Vec<(&'static str, String)> {
+        let Some(opt_in) = &self.receipt.statement.double_opt_in else { return Vec::new() };
+        let named = |name: (&'static str, &'static str), time: Option<&String>| {
+            time.map(|time| (if self.german { name.0 } else { name.1 }, self.when(time)))
+        };
+        let confirmed = opt_in.asked_at.as_ref().map(|_| &self.receipt.statement.at);
+        [
+            named(("Angefragt", "Asked for"), opt_in.asked_at.as_ref()),
+            named(("Mail mit Link gesendet", "Mail with link sent"), opt_in.mailed_at.as_ref()),
+            named(("Bestätigt", "Confirmed"), confirmed),
+            named(
+                ("Ihre Bestätigung fehlt noch, möglich bis", "Not confirmed by you yet, possible until"),
+                opt_in.until.as_ref(),
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
     /// What a purpose is called.
     fn purpose<'a>(&'a self, id: &'a str) -> &'a str {
         self.titles.get(id).map_or(id, String::as_str)
@@ -116,6 +137,8 @@ impl Page<'_> {
             (State::Denied, false) => "no",
             (State::Withdrawn, true) => "widerrufen",
             (State::Withdrawn, false) => "withdrawn",
+            (State::Pending, true) => "noch nicht bestätigt",
+            (State::Pending, false) => "not confirmed yet",
         }
     }
 }

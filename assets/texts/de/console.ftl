@@ -433,6 +433,7 @@ console-proof-receipt = Beleg
 console-decided-granted = Zugestimmt
 console-decided-denied = Abgelehnt
 console-decided-withdrawn = Widerrufen
+console-decided-pending = Noch nicht bestätigt
 console-method-banner = Banner
 console-method-portal = Portal
 console-method-spoken = mündlich

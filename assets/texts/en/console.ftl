@@ -433,6 +433,7 @@ console-proof-receipt = Receipt
 console-decided-granted = Agreed
 console-decided-denied = Denied
 console-decided-withdrawn = Withdrawn
+console-decided-pending = Not confirmed yet
 console-method-banner = banner
 console-method-portal = portal
 console-method-spoken = spoken

@@ -110,7 +110,7 @@ pub(super) fn looked(
 fn granted(app: &App, policy: &Policy, id: &str, at: Millis) -> Result<Vec<String>, Problem> {
     let kind = kind_named(policy, "anonymousId").ok_or_else(|| Problem::field(Code::InvalidField, "device"))?;
     let own = identifier(app, policy, kind, id, "device")?;
-    let stands = app.consents.stands(&[own]).map_err(problem)?;
+    let stands = app.consents.stands(&[own], at).map_err(problem)?;
     let holds = |(state, _, expires): &Standpoint| *state == State::Granted && expires.is_none_or(|end| end > at);
     Ok(stands.into_iter().filter(|(_, stand)| holds(stand)).map(|(purpose, _)| purpose).collect())
 }

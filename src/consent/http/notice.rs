@@ -232,7 +232,7 @@ pub(super) fn stands(
     stated: &[Identifier],
     now: Millis,
 ) -> Result<(BTreeMap<String, Stand>, Purposes), Problem> {
-    let stands = app.consents.stands(stated).map_err(problem)?;
+    let stands = app.consents.stands(stated, now).map_err(problem)?;
     let (outdated, widened) = app.consents.outdated(stated, policy).map_err(problem)?;
     let known = |purpose: &Purpose| stands.get(&purpose.id).copied();
     let ask = policy.purposes.iter().enumerate().filter(|(_, purpose)| asks(purpose, known(purpose), now));

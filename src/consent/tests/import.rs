@@ -34,7 +34,7 @@ impl House {
     }
 
     fn state(&self, who: Who) -> Option<State> {
-        self.consents.stands(&self.identifiers(who)).unwrap().get(NEWS).map(|(state, ..)| *state)
+        self.consents.stands(&self.identifiers(who), NOON).unwrap().get(NEWS).map(|(state, ..)| *state)
     }
 }
 

@@ -121,6 +121,7 @@ fn shown(seat: &Seat, proven: Proven, place: Result<u64, ledger::Error>, size: u
             State::Granted => ("granted", "good"),
             State::Denied => ("denied", "plain"),
             State::Withdrawn => ("withdrawn", "warn"),
+            State::Pending => ("pending", "plain"),
         };
         let until = decision.expires.get(purpose).map(|at| seat.words.of("console-until", "at", seat.moment(*at)));
         (title(purpose), seat.by_text_key("console-decided-", name), look, until.unwrap_or_default())

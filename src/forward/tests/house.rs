@@ -16,6 +16,7 @@ use crate::policy::{
     Controller, Destination, DestinationKind, Erasure, Handle, IdentifierForm, IdentifierKind, IdentifierType, LegalBasis,
     Policy, Purpose, Purposes, Route, Source, SourceKind, Texts,
 };
+use crate::preferences::Preferences;
 use crate::profile::Profiles;
 use crate::store::{Batch, Store};
 use crate::vault::Vault;
@@ -69,6 +70,7 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
         text: Texts::new(),
         retention_days: 100,
         consent_days: None,
+        double_opt_in: false,
         data: Vec::new(),
         categories: vec![id.to_owned()],
     };
@@ -107,6 +109,8 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
         terms: crate::policy::TermsSet::default(),
         version: String::from("test"),
         duties: Vec::new(),
+        preferences: Vec::new(),
+        channels: Vec::new(),
         proof_years: 3,
         suppression_days: 365,
         controller: Controller { country: String::from("DE"), ..Controller::default() },
@@ -136,6 +140,7 @@ impl House {
         let directory = Arc::new(Directory::open(&store, &vault).unwrap());
         let consents = Arc::new(Consents::open(&store, &vault, &directory, &policy).unwrap());
         let profiles = Arc::new(Profiles::open(&store, &vault).unwrap());
+        let preferences = Arc::new(Preferences::new(&store, &vault, &directory, &consents, &Chance::system()));
         let policy = Handle::new(policy);
         let forwarder = Forwarder::start(Deps {
             store: store.clone(),
@@ -143,6 +148,7 @@ impl House {
             directory: Arc::clone(&directory),
             consents: Arc::clone(&consents),
             profiles: Arc::clone(&profiles),
+            preferences,
             policy: policy.clone(),
             clock: clock.clone(),
             out: folder.path().to_path_buf(),

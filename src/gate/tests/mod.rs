@@ -43,6 +43,7 @@ fn purpose(id: &str, de: &str, basis: LegalBasis) -> Purpose {
         text: texts(de, id),
         retention_days: 30,
         consent_days: None,
+        double_opt_in: false,
         data: Vec::new(),
         categories: vec![id.to_owned()],
     }
@@ -87,6 +88,8 @@ fn policy() -> Policy {
     Policy {
         terms: crate::policy::TermsSet::default(),
         duties: Vec::new(),
+        preferences: Vec::new(),
+        channels: Vec::new(),
         proof_years: 3,
         suppression_days: 365,
         version: String::from("v1"),
@@ -176,6 +179,7 @@ fn shaped(policy: &Policy, event: &Event<'_>, identifiers: &[Identifier]) -> Str
         source: "web",
         received_at: 1_795_329_245_000,
         allowed: Purposes(0b11111),
+        preferences: &[],
     };
     let bytes = super::shape(policy, &policy.destinations[0], &policy.routes[0], &parcel).unwrap();
     String::from_utf8(bytes).unwrap()

@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{domain, event, identifier, policy, shaped};
+use super::{ANALYTICS, PERSONAL, domain, event, identifier, policy, shaped, texts};
 use crate::clock::rfc3339;
 use crate::events::consent_object::{Narrowing, narrowing};
 use crate::gate::shape::write_time;
-use crate::gate::{Parcel, ShapeError, agent, shape};
+use crate::gate::{Parcel, Preferred, ShapeError, agent, shape};
 use crate::id::CustomerId;
 use crate::policy::{ConsentForm, IdentifierForm, LegalBasis, PartnerProfile, Purposes};
 
@@ -60,6 +60,7 @@ fn the_list_of_denials_holds_everything_that_is_not_allowed() {
         source: "web",
         received_at: 0,
         allowed: Purposes(0b01001),
+        preferences: &[],
     };
     let out: Value =
         serde_json::from_slice(&shape(&policy, &policy.destinations[0], &policy.routes[0], &parcel).unwrap()).unwrap();
@@ -82,6 +83,7 @@ fn shaped_as(form: ConsentForm, json: &Value, allowed: Purposes) -> Value {
         source: "web",
         received_at: 0,
         allowed,
+        preferences: &[],
     };
     serde_json::from_slice(&shape(&policy, &policy.destinations[0], &policy.routes[0], &parcel).unwrap()).unwrap()
 }
@@ -273,4 +275,54 @@ proptest! {
         write_time(&mut out, at);
         prop_assert!(out.ends_with(b"Z"));
     }
+}
+
+#[test]
+fn what_was_stated_leaves_only_for_what_it_may_be_used_for_and_only_where_the_contract_names_it() {
+    use crate::policy::{Policy, Preference, PreferenceKind};
+    let mut policy = policy();
+    let tied =
+        |id: &str, purposes| Preference { id: id.to_owned(), title: texts("t", "t"), purposes, kind: PreferenceKind::Text(9) };
+    let (analytics, personal) = (Purposes::one(ANALYTICS), Purposes::one(PERSONAL));
+    policy.preferences = vec![tied("colour", analytics), tied("budget", personal), tied("note", analytics.or(personal))];
+    let value = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
+    let (colour, note) = (value("\"red\""), value("\"write to erika@muster.de\""));
+    let event = event(&json!({"type": "track", "event": "Added", "anonymousId": "d"}));
+    let domain = domain("d");
+    let sent = |policy: &Policy, allowed: Purposes, stated: &[Preferred<'_>]| {
+        let parcel = Parcel {
+            event: &event,
+            identifiers: &[],
+            customer: CustomerId([7; 16]),
+            domain: &domain,
+            source: "web",
+            received_at: 0,
+            allowed,
+            preferences: stated,
+        };
+        let bytes = shape(policy, &policy.destinations[0], &policy.routes[0], &parcel).unwrap();
+        serde_json::from_slice::<Value>(&bytes).unwrap()["preferences"].clone()
+    };
+    let of = |purposes| {
+        [
+            Preferred { id: "colour", purposes, value: &colour },
+            Preferred { id: "budget", purposes, value: &colour },
+            Preferred { id: "note", purposes, value: &note },
+            Preferred { id: "unknown", purposes, value: &colour },
+        ]
+    };
+    assert_eq!(sent(&policy, analytics, &of(Purposes::ALL)), Value::Null, "the contract names none");
+    policy.destinations[0].fields.push(String::from("preferences.*"));
+    let all = sent(&policy, analytics, &of(Purposes::ALL));
+    assert_eq!(all["colour"], "red");
+    assert!(all.as_object().unwrap().len() == 2 && !all["note"].as_str().unwrap().contains('@'), "{all}");
+    assert_eq!(sent(&policy, analytics, &of(personal)), Value::Null, "whoever stated it does not allow it");
+    policy.routes[0].purposes = personal;
+    let both = sent(&policy, analytics.or(personal), &of(Purposes::ALL));
+    assert_eq!(both.as_object().unwrap().keys().collect::<Vec<_>>(), ["note"], "it is used for both");
+    policy.routes[0].drop = vec![String::from("preferences.note")];
+    assert_eq!(sent(&policy, analytics.or(personal), &of(Purposes::ALL)), Value::Null);
+    policy.routes[0].purposes = Purposes::NONE;
+    policy.destinations[0].fields = vec![String::from("preferences.colour")];
+    assert_eq!(sent(&policy, analytics, &of(Purposes::ALL)), json!({"colour": "red"}));
 }

@@ -211,6 +211,7 @@ fn state(visit: &Visit, held: Held) -> String {
             words.all("held-granted-until", [("since", visit.day(since).into()), ("until", visit.day(until).into())])
         }
         Held::Outweighed(_) => words.say("held-outweighed"),
+        Held::Pending(since) => words.of("held-pending", "since", visit.day(since)),
         Held::Denied(since) => words.of("held-denied", "since", visit.day(since)),
         Held::Withdrawn(since) => words.of("held-withdrawn", "since", visit.day(since)),
         Held::Expired(since) => words.of("held-expired", "since", visit.day(since)),
@@ -231,6 +232,7 @@ const fn code(state: State) -> &'static str {
         State::Granted => "granted",
         State::Denied => "denied",
         State::Withdrawn => "withdrawn",
+        State::Pending => "pending",
     }
 }
 

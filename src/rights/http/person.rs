@@ -4,14 +4,13 @@
 //! changes nothing: programs that check mails follow every link. A button does.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::ACCEPT_LANGUAGE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Serialize;
 
 use super::super::mails::day;
 use super::super::{Ask, DeadEnd, Error, Format, Kind, Purpose, Request, State, Visit, Wrong};
-use super::body::{Filed, language, named};
+use super::body::{Filed, named};
 use super::package::{Fetch, hand_over};
 use super::problem;
 use crate::app::App;
@@ -145,9 +144,9 @@ fn shown(req: &HttpRequest, app: &App, token: &str, found: Result<Visit, Error>)
     match found {
         Ok(Visit { purpose: Purpose::Confirm, request, .. }) => to_confirm(&request, &policy),
         Ok(Visit { purpose: Purpose::Status, request, until }) => status(app, &request, until, token),
-        Err(Error::Link(dead)) => dead_end(dead, reads_german(req, &policy), &policy),
+        Err(Error::Link(dead)) => dead_end(dead, page::reads_german(req, &policy), &policy),
         // The request is forgotten, or has nothing to be fetched.
-        Err(Error::NotFound | Error::NoPackage) => dead_end(DeadEnd::Expired, reads_german(req, &policy), &policy),
+        Err(Error::NotFound | Error::NoPackage) => dead_end(DeadEnd::Expired, page::reads_german(req, &policy), &policy),
         Err(error) => Err(problem(&error)),
     }
 }
@@ -244,14 +243,6 @@ fn dead_end(dead: DeadEnd, german: bool, policy: &Policy) -> Result<HttpResponse
     };
     let page = Page { paragraphs: vec![text.to_owned()], ..Page::new(german, title, policy) };
     page::for_people(status, page.render())
-}
-
-/// Whether a browser asks for German rather than English, where nobody is known to say.
-fn reads_german(req: &HttpRequest, policy: &Policy) -> bool {
-    let wanted = req.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut first = wanted.split(',').map(|tag| tag.trim().get(..2).unwrap_or_default().to_ascii_lowercase());
-    let found = first.find(|tag| language(tag).is_ok()).unwrap_or_else(|| policy.controller.language.clone());
-    found == "de"
 }
 
 impl<'a> Page<'a> {

@@ -34,7 +34,8 @@ impl Mail {
 
     /// The path of its link.
     pub(crate) fn link(&self) -> String {
-        let at = self.text.find("/r/").unwrap_or_else(|| panic!("no link in\n{}", self.text));
+        let at = ["/r/", "/c/"].iter().find_map(|place| self.text.find(place));
+        let at = at.unwrap_or_else(|| panic!("no link in\n{}", self.text));
         self.text[at..].split_whitespace().next().unwrap().to_owned()
     }
 }

@@ -5,7 +5,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::harness::Gateway;
-use crate::harness::people::{Person, arrived, id, send};
+use crate::harness::people::{Person, arrived, id, policy_where, send};
 
 /// What the shipped `archive` needs.
 const NEEDED: &str = "analytics";
@@ -167,4 +167,33 @@ fn in_any_story_exactly_the_allowed_events_arrive() {
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn what_waits_for_a_confirmation_is_not_granted() {
+    let policies = policy_where("destinations.toml", "purposes = [\"analytics\"]", "purposes = [\"marketing_email\"]");
+    let mut gateway = Gateway::with_policies(policies.path());
+    let (erika, otto) = (Person::new("erika"), Person::new("otto"));
+    let who = |person: &Person| json!({"anonymousId": person.device, "identifiers": {"email": person.email}, "method": "spoken"});
+    erika.decides_as(&gateway, "wk_till", &who(&erika), &[("marketing_email", "granted")]);
+    // A banner's event records it as well, and grants as little.
+    let mut update = otto.does("Segment Consent Preference Updated");
+    update["context"] = json!({"consent": {"categoryPreferences": {"marketing_email": true}}});
+    send(&gateway, "wk_web", &[update]);
+    for restarted in [false, true] {
+        if restarted {
+            gateway.restart();
+        }
+        for person in [&erika, &otto] {
+            let mut event = person.does("Product Viewed");
+            event["traits"] = json!({"email": person.email});
+            event["context"] = json!({"consent": {"categoryPreferences": {"marketing_email": true}}});
+            send(&gateway, "wk_web", &[event]);
+        }
+        assert!(arrived(&gateway).is_empty());
+    }
+    assert_eq!(gateway.post(&gateway.mail_to(&erika.email, "Einwilligung").link(), "", b"").status, 200);
+    let control = erika.does("Product Viewed");
+    send(&gateway, "wk_web", std::slice::from_ref(&control));
+    assert_eq!(arrived(&gateway), [id(&control)], "the control event must arrive, or this test proves nothing");
 }
