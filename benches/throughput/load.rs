@@ -22,13 +22,29 @@ pub(crate) fn track(out: &mut Vec<u8>, who: u64, message: u64) {
 
 /// `wk_app:`, as Basic authentication has it: apps need no token to decide.
 pub(crate) const KEY: &str = "Basic d2tfYXBwOg==";
-const CONNECTIONS: usize = 64;
+
+/// How many connections send events.
+pub(crate) const fn connections(kind: &str) -> usize {
+    if matches!(kind.as_bytes(), b"batch") { 16 } else { 64 }
+}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Single,
     Batch,
+    /// People who were not known decide.
     Consent,
+    /// People who have decided change their mind.
+    Change,
+    /// People look at what they decided.
+    Look,
+}
+
+/// What somebody decides, as a banner sends it, and where to.
+fn decide(body: &mut Vec<u8>, who: u64, said: &str) -> &'static str {
+    let who = visitor(who);
+    write!(body, r#"{{"anonymousId":"{who}","method":"banner","language":"de","decisions":{{"analytics":"granted","personalization":"{said}"}}}}"#).unwrap();
+    "/v1/consents"
 }
 
 struct Plan {
@@ -39,21 +55,25 @@ struct Plan {
     /// Consent only: stop after each subject has decided once.
     once: bool,
     salt: u64,
+    connections: usize,
 }
 
-/// What the process does: `load ADDRESS KIND SECONDS SUBJECTS SALT`.
+/// What the process does: `load ADDRESS KIND SECONDS SUBJECTS SALT CONNECTIONS`.
 pub(crate) fn run(args: &[String]) {
     let plan = Plan {
         address: args[2].parse().unwrap(),
         kind: match args[3].as_str() {
             "single" => Kind::Single,
             "batch" => Kind::Batch,
+            "change" => Kind::Change,
+            "look" => Kind::Look,
             _ => Kind::Consent,
         },
         seconds: args[4].parse().unwrap(),
         subjects: args[5].parse().unwrap(),
         once: args[3] == "consent",
         salt: args[6].parse().unwrap(),
+        connections: args[7].parse().unwrap(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (requests, mut latencies, errors, elapsed) = runtime.block_on(drive(&plan));
@@ -65,8 +85,7 @@ pub(crate) fn run(args: &[String]) {
 async fn drive(plan: &Plan) -> (u64, Vec<u32>, u64, f64) {
     let began = Instant::now();
     let next = std::cell::Cell::new(0_u64);
-    let connections = if plan.kind == Kind::Batch { 16 } else { CONNECTIONS };
-    let runs = (0..connections).map(|_| connection(plan, &next, began));
+    let runs = (0..plan.connections).map(|_| connection(plan, &next, began));
     let done = futures_util::future::join_all(runs).await;
     let elapsed = began.elapsed().as_secs_f64();
     let mut all = Vec::new();
@@ -109,13 +128,18 @@ async fn connection(plan: &Plan, next: &std::cell::Cell<u64>, began: Instant) ->
                 body.extend_from_slice(b"],\"sentAt\":\"2026-11-24T10:00:00.100Z\"}");
                 "/v1/batch"
             }
-            Kind::Consent => {
-                write!(body, r#"{{"anonymousId":"{}","method":"banner","language":"de","decisions":{{"analytics":"granted","personalization":"granted"}}}}"#, visitor(n)).unwrap();
-                "/v1/consents"
-            }
+            Kind::Consent => decide(&mut body, plan.salt + n, "granted"),
+            // Some say yes and some say no; each of them has said yes before.
+            Kind::Change => decide(&mut body, (n * 7919) % plan.subjects, if n.is_multiple_of(2) { "denied" } else { "granted" }),
+            Kind::Look => "/v1/consents",
         };
         request.clear();
-        write!(request, "POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {KEY}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+        if plan.kind == Kind::Look {
+            let who = visitor((n * 7919) % plan.subjects);
+            write!(request, "GET {path}?anonymousId={who} HTTP/1.1\r\nHost: bench\r\nAuthorization: {KEY}\r\n\r\n").unwrap();
+        } else {
+            write!(request, "POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {KEY}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+        }
         request.extend_from_slice(&body);
         let sent = Instant::now();
         stream.write_all(&request).await.unwrap();

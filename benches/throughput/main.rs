@@ -6,7 +6,7 @@
 //! - **all the way**: the same, and both destinations of the shipped policy, the profile store and files, get everything;
 //! - the **delay** from an acknowledgement until the event can be read in the profile store.
 //!
-//! `-- --way-in` leaves out the others. Nothing is asserted: machines are noisy; read the ratios, and CPU before wall time.
+//! `-- --way-in` leaves out the others. `-- --decisions` measures decisions instead, with 16, 64 and 256 clients. Nothing is asserted: machines are noisy; read the ratios, and CPU before wall time.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,6 +21,7 @@
     reason = "a benchmark measures with the machine's clock, prints, and may fall over"
 )]
 
+mod decisions;
 mod delay;
 mod floor;
 mod load;
@@ -38,6 +39,7 @@ fn main() {
         Some("floor") => floor::run(),
         Some("load") => load::run(&args),
         Some("delay") => delay::run(&args),
+        _ if args.iter().any(|arg| arg == "--decisions") => decisions::run(&args),
         _ => compare(&args),
     }
 }
@@ -61,11 +63,16 @@ fn pinned(core: u32, program: &Path) -> Command {
     command
 }
 
-fn drive(server: &Server, kind: &str, seconds: u64, (subjects, salt): (u64, u64)) -> Outcome {
+fn drive(server: &Server, kind: &str, seconds: u64, who: (u64, u64)) -> Outcome {
+    drive_with(server, kind, seconds, who, load::connections(kind))
+}
+
+fn drive_with(server: &Server, kind: &str, seconds: u64, (subjects, salt): (u64, u64), connections: usize) -> Outcome {
     let per = if kind == "batch" { 100.0 } else { 1.0 };
     let (cpu, io) = (server.cpu_s(), server.figure("io", "write_bytes"));
     let mut load = pinned(1, &std::env::current_exe().unwrap());
     load.args(["load", &server.address.to_string(), kind, &seconds.to_string(), &subjects.to_string(), &salt.to_string()]);
+    load.arg(connections.to_string());
     let output = load.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let fields: Vec<f64> = text.split_whitespace().map(|f| f.parse().unwrap()).collect();
