@@ -58,8 +58,10 @@ const CONDITIONAL: &[(&str, &[&str])] = &[
     ("en", &["to continue", "by continuing", "by using this", "must agree", "have to accept", "if you keep browsing"]),
 ];
 /// Words of which one says that a yes can be taken back, in small letters.
-const WITHDRAWAL: &[(&str, &[&str])] =
-    &[("de", &["widerruf", "jederzeit ändern", "jederzeit nein"]), ("en", &["withdraw", "at any time", "any time"])];
+const WITHDRAWAL: &[(&str, &[&str])] = &[
+    ("de", &["widerruf", "zurücknehmen", "jederzeit ändern", "jederzeit nein"]),
+    ("en", &["withdraw", "at any time", "any time"]),
+];
 
 /// Checks all notices, and what people read of purposes.
 pub(super) fn lint(raw: &Raw, findings: &mut Findings) {
