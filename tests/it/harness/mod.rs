@@ -314,7 +314,8 @@ impl Gateway {
     pub(crate) fn mails(&self) -> Vec<Mail> {
         let files = std::fs::read_dir(self.path("data/mail")).into_iter().flatten().flatten();
         let files = files.map(|file| file.path()).filter(|path| self.is_mail(path, &["eml"]));
-        let mut mails: Vec<Mail> = files.map(|path| Mail::read(&std::fs::read(path).unwrap())).collect();
+        // One that is taken away while we look is none.
+        let mut mails: Vec<Mail> = files.filter_map(|path| std::fs::read(path).ok()).map(|bytes| Mail::read(&bytes)).collect();
         mails.sort_by_key(|mail| mail.at);
         mails
     }

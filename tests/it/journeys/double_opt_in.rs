@@ -101,7 +101,7 @@ fn nothing_counts_until_the_link_is_used_and_a_crash_in_between_changes_nothing(
     send(&gateway, "wk_web", std::slice::from_ref(&late));
     assert_eq!(arrived(&gateway), [id(&late)]);
     for answer in [gateway.post(&link, "", b""), gateway.get(&link, "")] {
-        assert!(answer.status == 410 && answer.text.contains("used already"), "{}", answer.text);
+        assert!(answer.status == 410 && answer.text.contains("schon verwendet"), "{}", answer.text);
         is_safe(&answer);
     }
     gateway.restart();
@@ -162,7 +162,7 @@ fn a_refusal_and_an_erasure_end_what_waits_and_forged_links_say_nothing() {
     let refused = erika.decides_as(&gateway, "wk_till", &who, &[(MAIL, "denied")]);
     assert_eq!(refused.json()["decisions"][MAIL]["state"], "denied");
     for answer in [gateway.get(&link, ""), gateway.post(&link, "", b"")] {
-        assert!(answer.status == 410 && answer.text.contains("not good any more"), "{}", answer.text);
+        assert!(answer.status == 410 && answer.text.contains("gilt nicht mehr"), "{}", answer.text);
         is_safe(&answer);
     }
     signs_up(&gateway, &otto, "de");
