@@ -8,9 +8,9 @@ use super::{Error, Portal};
 use crate::clock::Millis;
 use crate::forward::recipients;
 use crate::id::{NodeId, SubjectId};
-use crate::identity::{self, Identifier};
+use crate::identity::{self, Identifier, SubjectRef};
 use crate::policy::{IdentifierKind, Policy};
-use crate::rights::Proven;
+use crate::rights::{self, Parting, Proven};
 use crate::session::Session;
 use crate::vault;
 
@@ -54,6 +54,8 @@ pub struct Person {
 /// A browser or app that was used by somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
+    /// Its lasting name; random.
+    pub name: NodeId,
     /// The end of its ID, enough to tell it from another.
     pub tail: String,
     /// Whether others use it as well.
@@ -164,14 +166,38 @@ impl Portal {
                 if person.owners.contains(&subject) {
                     continue;
                 }
+                let Some(name) = self.linked_name(owner, other) else { continue };
                 let is_shared = directory.linked_to(other).iter().any(|who| !person.owners.contains(&directory.subject(*who)));
                 let values = self.values(subject, &policy)?.into_iter().filter(|(kind, _)| is_device(&policy, kind));
-                devices.extend(values.map(|(_, value)| Device { tail: tail(&value), is_shared }));
+                devices.extend(values.map(|(_, value)| Device { name, tail: tail(&value), is_shared }));
             }
         }
         devices.sort_by(|a, b| a.tail.cmp(&b.tail));
         devices.dedup();
         Ok(devices)
+    }
+
+    /// By what a device is linked to a person.
+    fn linked_name(&self, person: SubjectRef, device: SubjectRef) -> Option<NodeId> {
+        let directory = &self.rooms.directory;
+        let linked = self.rights.linked(directory.subject(person)).into_iter().map(|linked| linked.pair.name);
+        linked.into_iter().find(|name| directory.node(*name).is_some_and(|node| directory.owner_of(node) == device))
+    }
+
+    /// Takes back that a device is the person's, by its name in hexadecimal digits. When this returns no event links the two again, and
+    /// what was on its way under a joined name has arrived or failed.
+    ///
+    /// # Errors
+    /// [`rights::Error::NotFound`] if it is not linked to them; what store and vault say.
+    pub async fn unlink(&self, person: &Person, device: &str) -> Result<(), Error> {
+        for owner in person.owners.iter().filter(|_| person.is_whole) {
+            let linked = self.rights.linked(*owner).into_iter().find(|linked| hex::encode(linked.pair.name.0) == device);
+            if let Some(linked) = linked {
+                self.rights.part(linked.pair, Parting::Apart, "portal", "asked for by the person").await?;
+                return Ok(());
+            }
+        }
+        Err(rights::Error::NotFound.into())
     }
 
     /// Who has received something of somebody; nothing unless all of their profile was proven.

@@ -8,7 +8,7 @@ use askama::Template;
 
 use super::super::Way;
 use super::home::recipient;
-use super::{Visit, beside};
+use super::{Visit, beside, query, to_its_end};
 use crate::app::App;
 use crate::auth::session;
 use crate::error::{Code, Problem};
@@ -25,7 +25,9 @@ struct Data {
     identifiers: Vec<(String, String)>,
     /// How it was proven.
     way: String,
-    devices: Vec<String>,
+    /// Name and words.
+    devices: Vec<(String, String)>,
+    done: Option<String>,
     /// To whom, how much, and when.
     reached: Vec<(String, String, String)>,
     sign_ins: Vec<SignIn>,
@@ -53,7 +55,7 @@ pub(super) async fn data(req: HttpRequest, app: web::Data<App>) -> Result<HttpRe
     let words = visit.words;
     let devices = devices.into_iter().map(|device| {
         let key = text_key("data-device-", if device.is_shared { "shared" } else { "own" });
-        words.of(&key, "tail", device.tail)
+        (hex::encode(device.name.0), words.of(&key, "tail", device.tail))
     });
     let reached = reached.into_iter().map(|reached| {
         let destination = visit.policy.destination(&reached.destination);
@@ -65,6 +67,7 @@ pub(super) async fn data(req: HttpRequest, app: web::Data<App>) -> Result<HttpRe
         identifiers: visit.person.proven.iter().map(|(kind, value)| (kind_name(&visit, kind), value.clone())).collect(),
         way: words.say(text_key("data-proven-", if visit.person.way == Way::Mail { "mail" } else { "website" })),
         devices: devices.collect(),
+        done: query(&req, "done").filter(|done| done == "unlinked").map(|_| words.say("data-unlinked")),
         reached: reached.collect(),
         sign_ins: sign_ins(&visit),
         is_known: visit.person.is_known(),
@@ -72,6 +75,22 @@ pub(super) async fn data(req: HttpRequest, app: web::Data<App>) -> Result<HttpRe
         f: visit.frame("data"),
     };
     frame::answer(StatusCode::OK, page.render())
+}
+
+/// `POST /portal/devices/{name}/unlink`: a device is not the person's, or shall not be.
+pub(super) async fn unlink(
+    req: HttpRequest,
+    app: web::Data<App>,
+    name: web::Path<String>,
+    body: web::Bytes,
+) -> Result<HttpResponse, Problem> {
+    let visit = match Visit::by_form(&req, &app, &body).await? {
+        Ok((visit, _)) => visit,
+        Err(away) => return Ok(away),
+    };
+    let (shared, person) = (Arc::clone(&app), visit.person);
+    to_its_end(async move { shared.portal.unlink(&person, &name).await }).await?;
+    frame::lead_to("/portal/data?done=unlinked", &[])
 }
 
 /// `POST /portal/sign-ins/{id}/end`: one of the person's own, and nobody else's.

@@ -50,6 +50,7 @@ pub fn configure(cfg: &mut ServiceConfig) {
             .route("/history", get().to(home::history))
             .route("/receipts/{receipt}", get().to(home::receipt))
             .route("/data", get().to(data::data))
+            .route("/devices/{name}/unlink", post().to(data::unlink))
             .route("/sign-ins/{id}/end", post().to(data::end))
             .route("/requests", get().to(requests::list))
             .route("/requests/new/{kind}", get().to(requests::form))

@@ -7,7 +7,8 @@ use crate::harness::Gateway;
 use crate::harness::people::{Person, policy_where};
 
 /// Every form that changes something.
-const FORMS: [&str; 9] = [
+const FORMS: [&str; 10] = [
+    "/portal/devices/00000000000000000000000000000000/unlink",
     "/portal/decisions",
     "/portal/language",
     "/portal/sign-out",

@@ -105,12 +105,22 @@ fn a_profile_that_was_proven_as_a_whole_is_shown_as_a_whole() {
     let data = browser.get("/portal/data");
     is_guarded(&data);
     assert!(data.text.contains("our archive (archive)") && data.text.contains("2 events"), "{}", data.text);
-    let tail = &erika.device[erika.device.len() - 4..];
-    assert!(data.text.contains(&format!("its ID ends with {tail}")) && !data.text.contains(&erika.device), "{}", data.text);
+    let tail = &format!("its ID ends with {}.", &erika.device[erika.device.len() - 4..]);
+    assert!(data.text.contains(tail) && !data.text.contains(&erika.device), "{}", data.text);
     // A No on the device, which is known to be theirs, comes first.
     erika.decides(&gateway, &[("analytics", "denied")]);
     let home = browser.get("/portal");
     assert!(home.text.contains("Allowed since"), "personalization: {}", home.text);
+    // The device is somebody else's: then its No does not count for Erika, and no event links it again.
+    let form = data.text.split("action=\"").find(|rest| rest.starts_with("/portal/devices/")).unwrap();
+    let form = form.split('"').next().unwrap().to_owned();
+    let mut stranger = Browser::new(&gateway).sign_in(&known(&gateway, "fremd", &all).email);
+    assert_eq!(stranger.submit("/portal/data", &form, &[]).status, 404, "somebody else's");
+    let unlinked = browser.submit("/portal/data", &form, &[]);
+    assert!(unlinked.text.contains("not yours any more") && !unlinked.text.contains(tail), "{}", unlinked.text);
+    send(&gateway, "wk_web", &[with_address(&erika, "Again")]);
+    assert!(!browser.get("/portal/data").text.contains(tail));
+    assert_eq!(browser.submit("/portal/data", &form, &[]).status, 404, "it is gone");
     // Signing out elsewhere: one of one's own.
     let mut other = Browser::new(&gateway).english().sign_in(&erika.email);
     let page = other.get("/portal/data").text;
