@@ -237,7 +237,9 @@ impl Ledger {
     /// # Errors
     /// What the store says.
     pub fn find(&self, commitment: &Commitment) -> Result<Option<u64>, Error> {
-        Ok(record::FOUND.get(&self.store, &Find::of(commitment))?.map(|Leaf(index)| index))
+        let found = record::FOUND.get(&self.store, &Find::of(commitment))?.map(|Leaf(index)| index);
+        // It is stored a moment before the head over it is shown.
+        Ok(found.filter(|index| *index < self.head().size))
     }
 
     /// The bytes of a tile or of a bundle of entries; none if the signed tree does not have it.

@@ -345,3 +345,18 @@ fn a_leaf_is_found_by_its_commitment_and_not_without_the_salt() {
     assert_eq!(verify_record(&head, 600, &commitment(255).0, &proof.hashes), Err(Doubt::Proof));
     let _hash: Hash = proof.root;
 }
+
+#[test]
+fn an_entry_is_not_found_before_the_head_over_it_is_shown() {
+    let house = House::new();
+    let ledger = house.open();
+    house.append(0..3, 3);
+    ledger.take_in().unwrap();
+    // Where a step is between its commit and the head.
+    let mut batch = Batch::default();
+    record::FOUND.put(&mut batch, &Find::of(&commitment(3)), &Leaf(3));
+    house.store.commit_blocking(batch).unwrap();
+    assert_eq!((ledger.find(&commitment(2)).unwrap(), ledger.find(&commitment(3)).unwrap()), (Some(2), None));
+    house.append(3..4, 1);
+    assert_eq!(ledger.evidence(&commitment(3)).unwrap().index, 3);
+}

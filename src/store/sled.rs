@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::engine::Pair;
 use super::{Error, Options};
@@ -18,6 +19,9 @@ const SEGMENT_BYTES: usize = 8 << 20;
 const FORMAT: &str = "pforte store 4 (sled 0.34, segments of 8 MiB; streams in log files; a journal)\n";
 /// How many writes are applied while readers wait.
 const SLICE: usize = 256;
+/// How often the engine is tried again while a leftover of an earlier one holds its lock, and how long it waits each time: a second.
+const OPEN_TRIES: u32 = 50;
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) struct Sled {
     tree: sled::Tree,
@@ -43,10 +47,7 @@ impl Sled {
             .cache_capacity(options.cache_bytes)
             .flush_every_ms(None)
             .mode(sled::Mode::HighThroughput);
-        // A damaged log makes sled panic instead of returning an error.
-        let db = catch_unwind(AssertUnwindSafe(|| config.open()))
-            .map_err(|_panic| Error::Damaged { what: String::from("its log cannot be read") })?
-            .map_err(convert)?;
+        let db = open_engine(&config)?;
         let log = OpenOptions::new().read(true).write(true).open(folder.join("db"))?;
         log.sync_all()?;
         for folder in [folder.as_path(), dir] {
@@ -116,6 +117,24 @@ impl Sled {
 
     pub(super) fn size_on_disk(&self) -> u64 {
         self.db.size_on_disk().unwrap_or(0)
+    }
+}
+
+/// Opens sled. We hold the folder's lock, so whoever still holds sled's own is a leftover of somebody who is done: a
+/// thread of the engine that is about to end.
+#[expect(clippy::disallowed_methods, reason = "waits for the end of something that does not tell; at start alone, and bounded")]
+fn open_engine(config: &sled::Config) -> Result<sled::Db, Error> {
+    let mut tries = 0;
+    loop {
+        // A damaged log makes sled panic instead of returning an error.
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
+            .map_err(|_panic| Error::Damaged { what: String::from("its log cannot be read") })?;
+        match opened {
+            // Sled makes an error of its own of the one that the system gives, and keeps its words alone.
+            Err(sled::Error::Io(error)) if tries < OPEN_TRIES && error.to_string().contains("acquire lock") => tries += 1,
+            opened => return opened.map_err(convert),
+        }
+        std::thread::sleep(OPEN_PAUSE);
     }
 }
 
