@@ -194,6 +194,7 @@ describe('portal', () => {
     await page.goto(`${gateway.url}/portal/requests`);
     await to(words.en.erase);
     await page.keyboard.press('Enter');
+    await page.waitForURL(/\/requests\/new\/erasure$/);
     await to(words.en.submit);
     await page.keyboard.press('Enter');
     await page.getByText(words.en.asked).waitFor();

@@ -2,7 +2,7 @@
 
 frame-skip = Zum Inhalt
 frame-sign-out = Abmelden
-frame-pages = Seiten
+frame-pages = Bereiche
 frame-contact = Datenschutz:
 
 month = { $number ->

@@ -2,7 +2,7 @@
 
 frame-skip = Skip to the content
 frame-sign-out = Sign out
-frame-pages = Pages
+frame-pages = Sections
 frame-contact = Data protection:
 
 month = { $number ->
