@@ -68,6 +68,8 @@ enum Step {
     Refused(Purposes, Vec<Identifier>),
 }
 
+/// How long to wait, longer each time, for memory to learn what another request has just made durable: until then every try conflicts.
+const CONFLICT_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 /// How long to wait for somebody's erasure to be over.
 const ERASED_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 
@@ -106,6 +108,7 @@ impl Intake {
                     Ok(()) => {}
                     Err(store::Error::Conflict) if tries < TRIES_MAX => {
                         tries += 1;
+                        tokio::time::sleep(CONFLICT_PAUSE * tries).await;
                         continue;
                     }
                     Err(error) => return Err(error.into()),
