@@ -36,6 +36,8 @@ impl House {
             scope.spawn(|| {
                 runtime().block_on(async {
                     tokio::select! {
+                        // Both may be true by the time that a busy machine comes to look.
+                        biased;
                         () = relied.reliance.cut() => was_cut.store(true, Ordering::SeqCst),
                         () = async { while !over.load(Ordering::SeqCst) { tokio::time::sleep(Duration::from_millis(1)).await } } => {}
                     }
@@ -50,8 +52,12 @@ impl House {
 }
 
 fn quick() -> House {
+    cut_after(Duration::from_millis(40))
+}
+
+fn cut_after(cut: Duration) -> House {
     let mut house = House::new();
-    let consents = Arc::into_inner(house.consents).unwrap().cut_after(Duration::from_millis(40));
+    let consents = Arc::into_inner(house.consents).unwrap().cut_after(cut);
     house.consents = Arc::new(consents);
     house
 }
@@ -105,7 +111,7 @@ fn who_does_not_end_is_told_to_and_who_leaves_for_something_else_is_not() {
         relied.reliance.only_for(&house.policy, house.bit(used));
         let (was_cut, took) = house.refusal_beside(relied, D, refused);
         assert_eq!(was_cut, is_cut, "{used} {refused}");
-        assert_eq!(took >= Duration::from_millis(40), is_cut, "{took:?}");
+        assert!(!is_cut || took >= Duration::from_millis(40), "{took:?}");
     }
 }
 
@@ -170,7 +176,8 @@ fn a_restriction_and_an_erasure_wait_for_everything() {
 
 #[test]
 fn several_withdrawals_at_once_wait_side_by_side() {
-    let house = quick();
+    let cut = Duration::from_millis(500);
+    let house = cut_after(cut);
     let people: Vec<String> = (0..20).map(|n| format!("laptop-{n}")).collect();
     let orders: Vec<Order> =
         people.iter().map(|device| house.order(&[("device", device)], &[("analytics", false)], NOON)).collect();
@@ -178,7 +185,7 @@ fn several_withdrawals_at_once_wait_side_by_side() {
         house.record(&[("device", device)], &[("analytics", true)]);
     }
     let held: Vec<Relied> = people.iter().map(|device| house.rely(&[("device", device)])).collect();
-    let begun = Instant::now();
+    let mut took = Duration::MAX;
     std::thread::scope(|scope| {
         scope.spawn(|| runtime().block_on(join_all(held.into_iter().map(|relied| async move { relied.reliance.cut().await }))));
         runtime().block_on(async {
@@ -186,8 +193,11 @@ fn several_withdrawals_at_once_wait_side_by_side() {
             for order in orders {
                 recorded.push(house.consents.decide(order).await.unwrap());
             }
+            let begun = Instant::now();
             house.consents.fence(&recorded).await;
+            took = begun.elapsed();
         });
     });
-    assert!(begun.elapsed() < Duration::from_millis(20 * 40), "{:?}", begun.elapsed());
+    // One after another they would take ten seconds; a busy machine does not make that of half a one.
+    assert!(took < cut * 20, "{took:?}");
 }

@@ -15,7 +15,7 @@ fn patient(id: &str, url: &str) -> Destination {
 }
 
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..4000 {
+    for _ in 0..15_000 {
         if is_so() {
             return;
         }

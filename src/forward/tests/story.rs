@@ -230,7 +230,7 @@ async fn parked_events_of_a_destination_that_goes_off_become_dead_letters() {
     house.policy.replace(policy);
     let house = house.restart().await;
     // Retiring happens beside the start; it is over when the cursor is gone.
-    for _ in 0..1000 {
+    for _ in 0..6000 {
         if house.dead().len() == 1 {
             break;
         }
