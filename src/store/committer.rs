@@ -198,7 +198,7 @@ impl Writer {
 
     /// Writes one group. `Err` only if nothing can be written any more.
     fn write(&mut self, jobs: Vec<Job>) -> Result<(), Error> {
-        let mut group = Group::default();
+        let mut group = Group { coming: appended(&jobs), ..Group::default() };
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             match self.admit(job.batch, &mut group) {
@@ -282,6 +282,13 @@ impl Writer {
         }
         let head = self.heads.get(&stream).copied().unwrap_or(0);
         let pack = group.packs.entry(stream).or_default();
+        if pack.entries == 0 {
+            // Growing step by step would copy each entry twice, into memory that the kernel has to clear first.
+            let coming = group.coming.entry(stream).or_insert(0);
+            let taken = (*coming).min(room);
+            *coming -= taken;
+            pack.bytes.reserve_exact(taken);
+        }
         let slot = pack.entries;
         pack.bytes.extend_from_slice(&u32::try_from(entry.len()).unwrap_or(u32::MAX).to_le_bytes());
         pack.bytes.extend_from_slice(entry);
@@ -307,11 +314,22 @@ impl Writer {
     }
 }
 
+/// How much these append to each stream.
+fn appended(jobs: &[Job]) -> HashMap<u8, usize> {
+    let mut bytes = HashMap::new();
+    for (stream, length) in jobs.iter().flat_map(|job| &job.batch.appends) {
+        *bytes.entry(stream.0).or_insert(0) += ENTRY_OVERHEAD + length;
+    }
+    bytes
+}
+
 /// What one group writes. The map is also the overlay that later checks of the group see.
 #[derive(Default)]
 struct Group {
     writes: HashMap<Vec<u8>, Option<Vec<u8>>>,
     packs: HashMap<u8, Pack>,
+    /// How many bytes may still be packed for each stream, at most.
+    coming: HashMap<u8, usize>,
     appends: Vec<Append>,
     drops: Vec<(u8, u64)>,
 }
