@@ -77,7 +77,7 @@ impl Rights {
     pub fn concerned(&self) -> Result<HashSet<SubjectId>, Error> {
         let policy = self.deps.policy.current();
         let mut all = HashSet::new();
-        for (_, request) in self.list(None)? {
+        for (_, request) in self.live()? {
             all.extend(request.subjects.iter().filter_map(|hex| super::erase::subject(hex)));
             for (kind, value) in &request.identifiers {
                 let Ok(read) = identity::parse(&policy, &self.deps.vault, kind, value) else { continue };

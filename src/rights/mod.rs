@@ -22,6 +22,7 @@ mod erase;
 pub mod http;
 mod keep;
 mod link;
+mod live;
 mod mails;
 mod milestone;
 mod notify;
@@ -40,6 +41,7 @@ mod step;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod tidy;
 mod unlink;
 mod work;
 
@@ -68,7 +70,7 @@ pub use step::Step;
 pub use unlink::Parting;
 
 use crate::audit::{self, Audit, Entry};
-use crate::clock::{Chance, Clock, DAY_MS, Millis, NoChance};
+use crate::clock::{Chance, Clock, Millis, NoChance};
 use crate::consent::{self, Consents};
 use crate::egress::Egress;
 use crate::forward::Forwarder;
@@ -78,7 +80,7 @@ use crate::policy::{self, Policy};
 use crate::preferences::Preferences;
 use crate::profile::{self, Profiles};
 use crate::store::{self, Batch, Store};
-use crate::vault::{self, Class, Sealed, Vault};
+use crate::vault::{self, Class, DataKey, Sealed, Vault};
 
 /// How long a request is kept after it is over, in days: as long as somebody could still bring a claim (three years, counted from the
 /// end of the year).
@@ -296,6 +298,7 @@ pub struct Rights {
     /// Requests change one at a time. There are few, and each takes milliseconds.
     turn: Mutex<()>,
     running: parking_lot::Mutex<work::Running>,
+    live: parking_lot::Mutex<live::Live>,
     /// How far the making of packages is, since the start.
     progress: parking_lot::Mutex<HashMap<RequestId, Arc<Progress>>>,
     /// There may be somebody to be told.
@@ -316,6 +319,7 @@ impl Rights {
             deps,
             turn: Mutex::default(),
             running: parking_lot::Mutex::default(),
+            live: parking_lot::Mutex::default(),
             progress: parking_lot::Mutex::default(),
             telling: Notify::new(),
             calling: Notify::new(),
@@ -363,6 +367,7 @@ impl Rights {
         let sealed = key.seal(&aad(id), &serde_json::to_vec(request)?)?;
         REQUESTS.put(&mut batch, &id, &Sealed(sealed));
         milestone::append(&mut batch, &key, (id, request), 0)?;
+        self.note_live(id);
         let received = request.acts.first().ok_or(Error::NotFound)?;
         let entry = about(id, received.at, &received.who, &received.what, received.why.as_deref());
         self.commit_noted(batch, &entry).await
@@ -374,64 +379,33 @@ impl Rights {
     /// [`Error::NotFound`], and what the store says.
     pub fn get(&self, id: RequestId) -> Result<Request, Error> {
         let sealed = REQUESTS.get(&self.deps.store, &id)?.ok_or(Error::NotFound)?;
-        self.open(id, &sealed)
+        open(&*self.deps.vault.key(id.holder())?, id, &sealed)
     }
 
-    /// All requests in this state, or all, oldest first.
+    /// All requests in this state, or all, oldest first. Each one that was ever filed is opened: see [`Rights::live`].
     ///
     /// # Errors
     /// What the store says.
     pub fn list(&self, state: Option<State>) -> Result<Vec<(RequestId, Request)>, Error> {
-        let mut all = Vec::new();
-        let mut after = None;
-        loop {
-            let page = REQUESTS.scan(&self.deps.store, &[], after.as_ref(), PAGE)?;
-            let Some((last, _)) = page.last() else { break };
-            after = Some(*last);
-            for (id, sealed) in &page {
-                let request = self.open(*id, sealed)?;
-                if state.is_none_or(|state| request.state == state) {
-                    all.push((*id, request));
-                }
-            }
+        let (mut all, mut page) = (Vec::new(), self.behind(None)?);
+        while let Some((last, _)) = page.last() {
+            let next = self.behind(Some(*last))?;
+            all.extend(page.into_iter().filter(|(_, request)| state.is_none_or(|state| request.state == state)));
+            page = next;
         }
         all.sort_by_key(|(id, request)| (request.received_at, *id));
         Ok(all)
     }
 
-    /// Forgets requests that have been over for [`KEPT_DAYS`].
-    ///
-    /// # Errors
-    /// What store and vault say.
-    pub async fn tidy(&self, at: Millis) -> Result<usize, Error> {
-        let _turn = self.turn.lock().await;
-        let mut gone = 0;
-        for (id, mut request) in self.list(None)? {
-            if Self::is_unconfirmed(&request, at) {
-                request.close(State::Cancelled);
-                request.note(at, "gateway", "never_confirmed", None);
-                self.save(id, &request).await?;
-            }
-            if request.available_until.is_some_and(|until| until < at) && !request.subjects.is_empty() {
-                request.close(State::Done);
-                self.save(id, &request).await?;
-            }
-            let last = request.acts.last().map_or(request.received_at, |act| act.at);
-            if request.state.is_over() && last.saturating_add(KEPT_DAYS * DAY_MS) < at {
-                let mut batch = Batch::default();
-                REQUESTS.delete(&mut batch, &id);
-                request.origin.iter().for_each(|origin| opendsr::FILED.delete(&mut batch, &origin.key()));
-                let mut keys = self.deps.mails.forget(id.0, &mut batch)?;
-                keys.push((id.holder(), Class::STANDARD));
-                self.deps.store.commit(batch).await?;
-                self.shred(keys).await?;
-                gone += 1;
-            }
-        }
-        self.progress.lock().retain(|id, _| self.package_is_there(*id).is_ok());
-        self.deps.audit.tidy(at).await?;
-        self.tidy_links(at).await?;
-        Ok(gone)
+    /// Some requests behind an ID, in the order of their IDs; none at the end.
+    fn behind(&self, after: Option<RequestId>) -> Result<Vec<(RequestId, Request)>, Error> {
+        let page = REQUESTS.scan(&self.deps.store, &[], after.as_ref(), PAGE)?;
+        let opened = page.iter().map(|(id, sealed)| {
+            // Passing over everybody must not push those from the cache whose events come in.
+            let key = self.deps.vault.key_once(id.holder())?;
+            Ok((*id, open(&key, *id, sealed)?))
+        });
+        opened.collect()
     }
 
     /// How many requests are not over, and how many of them are late.
@@ -440,7 +414,7 @@ impl Rights {
     /// What the store says.
     pub fn open_and_late(&self) -> Result<(u64, u64), Error> {
         let (calendar, now) = (self.calendar(), self.deps.clock.now());
-        let open: Vec<Request> = self.list(None)?.into_iter().map(|(_, r)| r).filter(|r| !r.state.is_over()).collect();
+        let open: Vec<Request> = self.live()?.into_iter().map(|(_, r)| r).filter(|r| !r.state.is_over()).collect();
         let late = open
             .iter()
             .filter(|request| request.waits())
@@ -458,11 +432,6 @@ impl Rights {
     #[must_use]
     pub fn jwks(&self) -> serde_json::Value {
         self.deps.vault.signer().jwks()
-    }
-
-    fn open(&self, id: RequestId, Sealed(sealed): &Sealed) -> Result<Request, Error> {
-        let plain = self.deps.vault.key(id.holder())?.open(&aad(id), sealed)?;
-        Ok(serde_json::from_slice(&plain)?)
     }
 
     /// Commits something together with the entry that says so.
@@ -501,6 +470,7 @@ impl Rights {
         REQUESTS.put(batch, &id, &Sealed(sealed));
         milestone::append(batch, &key, (id, request), self.stored_acts(id)?)?;
         self.note_running(id, request);
+        self.note_live(id);
         Ok(())
     }
 
@@ -536,6 +506,10 @@ fn calendar(policy: &Policy) -> Calendar {
 /// An entry of the audit about a request.
 fn about(id: RequestId, at: Millis, who: &str, what: &str, why: Option<&str>) -> Entry {
     Entry { request: Some(id.to_string()), ..Entry::new(at, who, what, why) }
+}
+
+fn open(key: &DataKey, id: RequestId, Sealed(sealed): &Sealed) -> Result<Request, Error> {
+    Ok(serde_json::from_slice(&key.open(&aad(id), sealed)?)?)
 }
 
 fn aad(id: RequestId) -> Vec<u8> {

@@ -79,7 +79,13 @@ impl Rights {
                 && filter.assigned.as_ref().is_none_or(|name| request.assigned.as_deref().unwrap_or_default() == name)
         };
         let behind = |id: &RequestId, request: &Request| after.is_none_or(|after| Cursor(request.received_at, *id) > after);
-        let mut requests: Vec<(RequestId, Request)> = self.list(filter.state)?;
+        // What is over is many times more than what is not, and rarely asked for.
+        let open_alone = filter.over == Some(false) || filter.state.is_some_and(|state| !state.is_over());
+        let mut requests = if open_alone || filter.late.is_some_and(|late| late) || filter.due_before.is_some() {
+            self.live()?
+        } else {
+            self.list(filter.state)?
+        };
         requests.retain(|(id, request)| behind(id, request) && passes(request));
         let more = requests.len() > limit;
         requests.truncate(limit);
@@ -124,7 +130,7 @@ impl Rights {
         }
         let entry = Entry::new(self.deps.clock.now(), who, "searched", Some(why));
         self.deps.audit.note(&entry).await?;
-        let mut requests = self.list(None)?;
+        let mut requests = self.live()?;
         let names = |kind: &String, value: &String| wanted.iter().any(|(k, v)| *k == kind && v == value);
         requests.retain(|(_, request)| request.identifiers.iter().any(|(kind, value)| names(kind, value)));
         Ok(Page { requests, next: None })

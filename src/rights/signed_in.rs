@@ -68,7 +68,7 @@ impl Rights {
     /// # Errors
     /// What store and vault say.
     pub fn of_person(&self, proven: Proven<'_>) -> Result<Vec<(RequestId, Request)>, Error> {
-        let mut theirs = self.list(None)?;
+        let mut theirs = self.live()?;
         // What another company asks for is that company's to show.
         theirs.retain(|(_, request)| request.origin.is_none() && proven.asks(request));
         theirs.reverse();

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::*;
 use crate::app::App;
 use crate::audit::Question;
+use crate::clock::DAY_MS;
 use crate::config::Config;
 use crate::consent::{Besides, Method, Order};
 
@@ -204,6 +205,8 @@ async fn live(mut house: House, deeds: Vec<Deed>) {
             }
         }
         house.clock.pass(1_000);
+        let concerning: Vec<_> = all(&house).into_iter().filter(|(_, request)| !request.is_settled()).collect();
+        assert_eq!(house.app.rights.live().unwrap(), concerning, "which still concern somebody is known without opening all");
     }
     assert_eq!(all(&house).len(), ids.len(), "none is lost");
     let noted = house.app.audit.list(&Question { limit: 10_000, ..Question::default() }).unwrap();

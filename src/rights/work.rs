@@ -56,9 +56,10 @@ impl Rights {
     /// Looks through the store once.
     fn know_running(&self) -> Result<(), Error> {
         if !self.running.lock().known {
-            let all = self.list(Some(State::Running))?;
+            let all = self.live()?;
             let mut running = self.running.lock();
-            running.requests.extend(all.iter().map(|(id, request)| (*id, about_to_erase(request))));
+            let those = all.iter().filter(|(_, request)| request.state == State::Running);
+            running.requests.extend(those.map(|(id, request)| (*id, about_to_erase(request))));
             running.known = true;
         }
         Ok(())
