@@ -97,6 +97,23 @@ pub enum Method {
     Signal,
 }
 
+impl Method {
+    /// Its name in the keys of texts: what people read about it ends with this.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Banner => "banner",
+            Self::Portal => "portal",
+            Self::Spoken => "spoken",
+            Self::Paper => "paper",
+            Self::Import => "import",
+            Self::Event => "event",
+            Self::Request => "request",
+            Self::Signal => "signal",
+        }
+    }
+}
+
 /// What a browser says with every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -7,7 +7,7 @@ use askama::Template;
 use super::queue::Choice;
 use super::{Answer, Fields, Seat, Stop, beside, broken, request};
 use crate::app::App;
-use crate::consent::{Method, NoticeShown, Proven, State};
+use crate::consent::{NoticeShown, Proven, State};
 use crate::identity;
 use crate::ledger;
 use crate::officers::{Authority as _, Inspector};
@@ -137,7 +137,7 @@ fn shown(seat: &Seat, proven: Proven, place: Result<u64, ledger::Error>, size: u
     Ok(Entry {
         at: seat.moment(decision.at),
         states: decision.states.iter().map(state).collect(),
-        how: seat.by_text_key("console-method-", method(decision.method)),
+        how: seat.by_text_key("console-method-", decision.method.name()),
         source: decision.source,
         actor: decision.actor.unwrap_or_default(),
         policy: decision.policy,
@@ -152,19 +152,6 @@ fn notice(seat: &Seat, NoticeShown { id, version, language, hash, .. }: NoticeSh
     let text = seat.policy.notice(&id).and_then(|notice| notice.languages.get(&language));
     let words = text.filter(|text| text.hash == hash).map(|text| (text.title.clone(), text.body.clone()));
     Shown { id, version, language, hash, words }
-}
-
-const fn method(method: Method) -> &'static str {
-    match method {
-        Method::Banner => "banner",
-        Method::Portal => "portal",
-        Method::Spoken => "spoken",
-        Method::Paper => "paper",
-        Method::Import => "import",
-        Method::Event => "event",
-        Method::Request => "request",
-        Method::Signal => "signal",
-    }
 }
 
 /// A number as texts take it.
