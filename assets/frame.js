@@ -20,7 +20,7 @@ document.addEventListener('submit', async (event) => {
     const known = button?.id;
     document.querySelector('main').replaceWith(main);
     // Where the finger was it stays, and a screen reader is told what has changed.
-    (known ? document.getElementById(known) : main)?.focus({ preventScroll: true });
+    ((known && document.getElementById(known)) || main).focus({ preventScroll: true });
     const status = main.querySelector('[role=status]');
     if (status) {
       const words = [...status.childNodes];

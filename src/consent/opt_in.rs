@@ -317,7 +317,7 @@ impl Consents {
         Ok(Some(serde_json::from_slice(&plain)?))
     }
 
-    fn standing_record(&self, subject: SubjectId) -> Result<StandingRecord, Error> {
+    pub(super) fn standing_record(&self, subject: SubjectId) -> Result<StandingRecord, Error> {
         let Some(sealed) = STANDING.get(&self.store, &SubjectKey(subject))? else { return Ok(StandingRecord::default()) };
         open_standing(&*self.vault.key(subject)?, subject, &sealed)
     }

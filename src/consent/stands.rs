@@ -33,4 +33,18 @@ impl Consents {
         }
         Ok(all)
     }
+
+    /// What waits for a confirmation, whatever else stands: since when, and until when.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn waits(&self, identifiers: &[Identifier], at: Millis) -> Result<BTreeMap<String, (Millis, Millis)>, Error> {
+        let mut all = BTreeMap::new();
+        for (name, known) in identifiers.iter().filter_map(|identifier| self.directory.known(identifier)) {
+            let record = self.standing_record(self.directory.subject(known))?;
+            let waiting = record.pending.into_iter().filter(|waiting| waiting.until > at && waiting.names.contains(&name));
+            all.extend(waiting.map(|waiting| (waiting.purpose, (waiting.at, waiting.until))));
+        }
+        Ok(all)
+    }
 }

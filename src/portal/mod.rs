@@ -9,6 +9,7 @@
 //! - whether an address is known makes no difference to anybody who has not proven that it is theirs: neither to the answer nor to the
 //!   work behind it;
 //! - a session is somebody's only as long as what was proven still leads to the same person: after an erasure or a correction it ends;
+//! - what stands is shown as the gate counts it: a Yes for less than what would be done now is shown as none;
 //! - a withdrawal is acknowledged like everywhere else: when nothing that relied on the grant is on its way any more (P2).
 //!
 //! It **refuses to know** passwords: nobody has one here.
@@ -18,13 +19,14 @@ mod decide;
 pub mod http;
 mod person;
 mod sign_in;
+mod signal;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 pub use ask::Wish;
-pub use decide::{Choice, Held};
+pub use decide::{Answer, Choice, Held};
 pub use person::{Device, Person, Reached, Way};
 pub use sign_in::Statement;
 

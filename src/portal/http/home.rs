@@ -1,22 +1,21 @@
-//! What is allowed, one switch for each purpose; what was decided; receipts.
+//! What is allowed, with one switch for each purpose.
 
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::super::decide::NOTICE;
-use super::super::{Choice, Held};
+use super::super::{Answer, Choice, Held};
+use super::history::code;
 use super::{Visit, beside, problem, query, to_its_end};
 use crate::app::App;
-use crate::consent::{Method, State, Told};
+use crate::consent::Method;
 use crate::error::{Code, Problem};
-use crate::policy::{Destination, DestinationKind, LegalBasis, Purpose};
+use crate::policy::{Conflict, Destination, DestinationKind, LegalBasis, Purpose};
 use crate::site::frame::{self, Frame};
-use crate::site::receipt::{self, Form};
-use crate::texts::{Language, text_key};
+use crate::texts::text_key;
 
 #[derive(Template)]
 #[template(path = "portal/home.html")]
@@ -27,6 +26,8 @@ struct Home {
     /// How much is allowed, in one sentence.
     summary: String,
     saved: Option<Saved>,
+    /// That the browser sends a signal, and what that means.
+    signal: Option<String>,
     rows: Vec<Row>,
     /// What nobody is asked for.
     rest: Vec<Row>,
@@ -57,23 +58,14 @@ struct Row {
     kept: String,
     /// What pressing the switch says; nothing if there is none to be pressed.
     press: Option<&'static str>,
-}
-
-#[derive(Template)]
-#[template(path = "portal/history.html")]
-struct History {
-    f: Frame,
-    lines: Vec<Line>,
-    is_whole: bool,
-}
-
-/// A decision.
-struct Line {
-    at: String,
-    /// Purpose, what was decided, and whether it was a Yes.
-    decided: Vec<(String, String, bool)>,
-    how: String,
-    receipt: String,
+    /// What can be said besides: the decision, and what the button says.
+    besides: Option<(&'static str, String)>,
+    /// What the browser's signal does to it.
+    signal: Option<String>,
+    /// Whether the signal takes the switch away.
+    is_signalled: bool,
+    /// Who has come since it was allowed and gets nothing.
+    left_out: Option<String>,
 }
 
 /// `GET /portal`.
@@ -82,9 +74,11 @@ pub(super) async fn home(req: HttpRequest, app: web::Data<App>) -> Result<HttpRe
         Ok(visit) => visit,
         Err(away) => return Ok(away),
     };
-    let (shared, person, at) = (Arc::clone(&app), visit.person.clone(), visit.at);
-    let choices = beside(move || shared.portal.choices(&person, at)).await?;
-    let saved = query(&req, "saved").map(|receipt| saved(&visit, receipt)).transpose()?.flatten();
+    let (shared, person, signal, at) = (Arc::clone(&app), visit.person.clone(), visit.signal, visit.at);
+    let choices = beside(move || shared.portal.choices(&person, signal, at)).await?;
+    // What the signal ended just now is more urgent than what was said before.
+    let ended = visit.ended.as_ref().map(|ended| ended.receipt.to_string());
+    let saved = ended.or_else(|| query(&req, "saved")).map(|receipt| saved(&visit, receipt)).transpose()?.flatten();
     let rows = choices.iter().filter_map(|choice| Some((choice, visit.policy.purposes.get(choice.index)?)));
     let (rest, rows): (Vec<_>, Vec<_>) = rows.partition(|(choice, _)| choice.held == Held::Unasked);
     let (on, all) = (rows.iter().filter(|(choice, _)| choice.held.is_on()).count(), rows.len());
@@ -95,6 +89,7 @@ pub(super) async fn home(req: HttpRequest, app: web::Data<App>) -> Result<HttpRe
         intro: shown.map_or_else(|| visit.words.say("home-intro"), |text| text.body.clone()),
         summary: visit.words.all("home-summary", [("on", on.into()), ("all", all.into())]),
         saved,
+        signal: visit.signal.map(|_| visit.words.say("home-signal")),
         rows: rows.into_iter().map(row).collect(),
         rest: rest.into_iter().map(row).collect(),
         proven: visit.person.proven.iter().map(|(_, value)| value.clone()).collect(),
@@ -118,41 +113,10 @@ pub(super) async fn decide(req: HttpRequest, app: web::Data<App>, body: web::Byt
         Some("denied") => false,
         _ => return Err(Problem::field(Code::InvalidField, "decision")),
     };
-    let (shared, person, words) = (Arc::clone(&app), visit.person, visit.words);
-    let recorded = to_its_end(async move { shared.portal.decide(&person, &purpose, granted, words).await }).await?;
+    let (shared, person) = (Arc::clone(&app), visit.person);
+    let answer = Answer { purpose, granted, signal: visit.signal, words: visit.words };
+    let recorded = to_its_end(async move { shared.portal.decide(&person, &answer).await }).await?;
     frame::lead_to(&format!("/portal?saved={}", recorded.receipt), &[])
-}
-
-/// `GET /portal/history`.
-pub(super) async fn history(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Problem> {
-    let visit = match Visit::begin(&req, &app).await? {
-        Ok(visit) => visit,
-        Err(away) => return Ok(away),
-    };
-    let (shared, person) = (Arc::clone(&app), visit.person.clone());
-    let told = beside(move || shared.portal.history(&person)).await?;
-    let lines = told.into_iter().map(|told| line(&visit, told)).collect();
-    let page = History { f: visit.frame("history"), lines, is_whole: visit.person.is_whole };
-    frame::answer(StatusCode::OK, page.render())
-}
-
-/// `GET /portal/receipts/{receipt}`: to read, or as a signed file.
-pub(super) async fn receipt(req: HttpRequest, app: web::Data<App>, handle: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let visit = match Visit::begin(&req, &app).await? {
-        Ok(visit) => visit,
-        Err(away) => return Ok(away),
-    };
-    if !app.portal.is_theirs(&visit.person, &handle).map_err(|error| problem(&error))? {
-        return Err(Problem::new(Code::NotFound));
-    }
-    if query(&req, "format").as_deref() != Some("jws") {
-        let german = visit.words.0 == Language::German;
-        return receipt::answer(&app, handle.into_inner(), Form::Page { german }).await;
-    }
-    let mut file = receipt::answer(&app, handle.into_inner(), Form::Signed).await?;
-    let disposition = header::HeaderValue::from_static("attachment; filename=\"receipt.jws\"");
-    file.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
-    Ok(file)
 }
 
 /// What was just decided, if the receipt is theirs; whatever else stands in the address is not repeated.
@@ -161,32 +125,55 @@ fn saved(visit: &Visit, receipt: String) -> Result<Option<Saved>, Problem> {
         return Ok(None);
     }
     let found = visit.app.consents.behind(&receipt).map_err(|error| problem(&error.into()))?;
-    let decided = found.and_then(|(_, decision)| decision.states.into_iter().next());
-    Ok(decided.map(|(purpose, state)| {
-        let key = text_key("home-saved-", code(state));
-        Saved { text: visit.words.of(&key, "purpose", visit.purpose(&purpose).to_owned()), receipt }
+    let Some((_, decision)) = found else { return Ok(None) };
+    let by_signal = decision.method == Method::Signal;
+    let titles: Vec<&str> = decision.states.keys().map(|purpose| visit.purpose(purpose)).collect();
+    let state = decision.states.values().next().map(|state| if by_signal { "signal" } else { code(*state) });
+    Ok(state.map(|state| {
+        let key = text_key("home-saved-", state);
+        Saved { text: visit.words.of(&key, "purpose", titles.join(", ")), receipt }
     }))
 }
 
 fn row(visit: &Visit, choice: &Choice, purpose: &Purpose) -> Row {
     let words = visit.words;
-    let recipients = visit.policy.destinations.iter().filter(|d| d.is_on() && d.purposes.has(choice.index));
+    let named = |index: &usize| visit.policy.destinations.get(*index).map(|destination| recipient(visit, destination));
+    let left_out: Vec<String> = choice.left_out.iter().filter_map(named).collect();
+    let recipients = visit.policy.recipients(choice.index).filter(|(index, _)| !choice.left_out.contains(index));
+    let is_on = choice.held.is_on();
+    let is_signalled = choice.signal == Some(Conflict::Signal) && !is_on;
     Row {
         id: purpose.id.clone(),
         title: visit.policy_text(&purpose.title).to_owned(),
         text: visit.policy_text(&purpose.text).to_owned(),
-        is_on: choice.held.is_on(),
+        is_on,
         state: state(visit, choice.held),
         basis: words.say(text_key("basis-", basis(purpose.basis))),
-        recipients: recipients.map(|destination| recipient(visit, destination)).collect(),
+        recipients: recipients.map(|(_, destination)| recipient(visit, destination)).collect(),
         kept: words.of("home-kept", "days", purpose.retention_days),
         press: match (choice.held, purpose.basis) {
             (Held::Unasked, _) => None,
             (held, _) if held.is_on() => Some("denied"),
             // Who has objected asks anew for what they want; nobody switches a legitimate interest on.
             (_, LegalBasis::LegitimateInterest) => None,
+            // Nobody is asked for what cannot be granted.
+            _ if is_signalled => None,
             _ => Some("granted"),
         },
+        besides: if matches!(choice.held, Held::Outdated(_)) {
+            Some(("denied", words.say("home-leave")))
+        } else if matches!(choice.held, Held::Pending(_)) {
+            Some(("denied", words.say("home-take-back")))
+        } else {
+            choice.may_widen.then(|| ("granted", words.say("home-widen")))
+        },
+        signal: choice.signal.map(|conflict| match conflict {
+            Conflict::Signal => words.say("signal-prevails"),
+            Conflict::Grant if is_on => words.say("signal-yielded"),
+            Conflict::Grant => words.say("signal-yields"),
+        }),
+        is_signalled,
+        left_out: (!left_out.is_empty()).then(|| words.of("home-left-out", "names", left_out.join(", "))),
     }
 }
 
@@ -210,6 +197,7 @@ fn state(visit: &Visit, held: Held) -> String {
         Held::Granted(since, Some(until)) => {
             words.all("held-granted-until", [("since", visit.day(since).into()), ("until", visit.day(until).into())])
         }
+        Held::Outdated(since) => words.of("held-outdated", "since", visit.day(since)),
         Held::Outweighed(_) => words.say("held-outweighed"),
         Held::Pending(since) => words.of("held-pending", "since", visit.day(since)),
         Held::Denied(since) => words.of("held-denied", "since", visit.day(since)),
@@ -224,38 +212,5 @@ const fn basis(basis: LegalBasis) -> &'static str {
         LegalBasis::Contract => "contract",
         LegalBasis::LegalObligation => "law",
         LegalBasis::LegitimateInterest => "interest",
-    }
-}
-
-const fn code(state: State) -> &'static str {
-    match state {
-        State::Granted => "granted",
-        State::Denied => "denied",
-        State::Withdrawn => "withdrawn",
-        State::Pending => "pending",
-    }
-}
-
-fn line(visit: &Visit, told: Told) -> Line {
-    let Told { receipt, decision } = told;
-    let method = match decision.method {
-        Method::Banner => "banner",
-        Method::Portal => "portal",
-        Method::Spoken => "spoken",
-        Method::Paper => "paper",
-        Method::Import => "import",
-        Method::Event => "event",
-        Method::Request => "request",
-        Method::Signal => "signal",
-    };
-    let decided = decision.states.iter().map(|(purpose, state)| {
-        let words = visit.words.say(text_key("decided-", code(*state)));
-        (visit.purpose(purpose).to_owned(), words, *state == State::Granted)
-    });
-    Line {
-        at: visit.moment(decision.at),
-        decided: decided.collect(),
-        how: visit.words.say(text_key("method-", method)),
-        receipt: receipt.to_string(),
     }
 }

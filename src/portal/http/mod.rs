@@ -4,6 +4,7 @@
 //! done leads to a page that can be loaded again without doing it again.
 
 mod data;
+mod history;
 mod home;
 mod requests;
 mod secret;
@@ -24,7 +25,7 @@ use super::{Error, Person};
 use crate::app::App;
 use crate::auth::{self, session};
 use crate::clock::Millis;
-use crate::consent;
+use crate::consent::{self, Recorded, Signal};
 use crate::error::{Code, Problem};
 use crate::limit::{self, Class};
 use crate::policy::Policy;
@@ -47,8 +48,8 @@ pub fn configure(cfg: &mut ServiceConfig) {
             .wrap(from_fn(in_pages))
             .route("", get().to(home::home))
             .route("/decisions", post().to(home::decide))
-            .route("/history", get().to(home::history))
-            .route("/receipts/{receipt}", get().to(home::receipt))
+            .route("/history", get().to(history::history))
+            .route("/receipts/{receipt}", get().to(history::receipt))
             .route("/data", get().to(data::data))
             .route("/devices/{name}/unlink", post().to(data::unlink))
             .route("/sign-ins/{id}/end", post().to(data::end))
@@ -76,6 +77,10 @@ struct Visit {
     session: Session,
     person: Person,
     words: Words,
+    /// The signal that their browser sends, if the policy heeds it.
+    signal: Option<Signal>,
+    /// What it ended with this very look.
+    ended: Option<Recorded>,
     /// The time of this look.
     at: Millis,
     zone: TimeZone,
@@ -98,7 +103,19 @@ impl Visit {
         let policy = app.policy.current();
         let words = frame::words(req, session.language.as_deref(), &policy);
         let (at, zone) = (app.clock.now(), zone(&policy));
-        Ok(Ok(Self { app: app.clone(), policy, session, person, words, at, zone }))
+        let signal =
+            consent::signal::heard(&policy, req.headers().get_all(consent::signal::SEC_GPC).map(|value| value.as_bytes()));
+        let mut visit = Self { app: app.clone(), policy, session, person, words, signal, ended: None, at, zone };
+        visit.heed().await?;
+        Ok(Ok(visit))
+    }
+
+    /// What the browser refuses by its signal ends before anything is shown.
+    async fn heed(&mut self) -> Result<(), Problem> {
+        let Some(signal) = self.signal else { return Ok(()) };
+        let (app, person, at) = (self.app.clone(), self.person.clone(), self.at);
+        self.ended = to_its_end(async move { app.portal.heed(&person, signal, at).await }).await?;
+        Ok(())
     }
 
     /// Who sends a form, and what is in it. The form is of a page of this very session.
@@ -120,8 +137,9 @@ impl Visit {
             text: self.words.say(text_key("portal-tab-", name)),
             is_here: name == here,
         };
+        let tabs = [("home", ""), ("data", "/data"), ("requests", "/requests"), ("history", "/history")];
         Frame {
-            tabs: vec![tab("home", ""), tab("data", "/data"), tab("requests", "/requests"), tab("history", "/history")],
+            tabs: tabs.into_iter().map(|(name, path)| tab(name, path)).collect(),
             csrf: Some(self.session.csrf.clone()),
             ..Frame::new(self.words, &self.policy, BASE)
         }

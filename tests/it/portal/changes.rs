@@ -7,7 +7,7 @@ use crate::harness::Gateway;
 use crate::harness::people::{Person, arrived, id, send};
 
 /// An event that states an address.
-fn with_address(person: &Person, event: &str) -> serde_json::Value {
+pub(super) fn with_address(person: &Person, event: &str) -> serde_json::Value {
     let mut event = person.does(event);
     event["properties"]["email"] = json!(person.email);
     event

@@ -5,6 +5,7 @@ mod changes;
 mod requests;
 mod sign_in;
 mod statements;
+mod truth;
 
 use crate::harness::people::Person;
 use crate::harness::{Answer, Gateway};
@@ -14,11 +15,13 @@ pub(crate) struct Browser<'a> {
     gateway: &'a Gateway,
     pub(crate) cookie: String,
     language: &'static str,
+    /// Whether it sends the signal of Global Privacy Control.
+    pub(crate) signal: bool,
 }
 
 impl<'a> Browser<'a> {
     pub(crate) fn new(gateway: &'a Gateway) -> Self {
-        Self { gateway, cookie: String::new(), language: "de" }
+        Self { gateway, cookie: String::new(), language: "de", signal: false }
     }
 
     pub(crate) fn english(self) -> Self {
@@ -34,6 +37,9 @@ impl<'a> Browser<'a> {
         let mut headers = vec![("Cookie", self.cookie.as_str()), ("Accept-Language", self.language)];
         if method == "POST" {
             headers.push(("Content-Type", "application/x-www-form-urlencoded"));
+        }
+        if self.signal {
+            headers.push(("Sec-GPC", "1"));
         }
         headers.extend(more);
         let answer = self.gateway.request(method, path, &headers, body.as_bytes());
