@@ -7,11 +7,13 @@
 //! - of people who are joined the newest statement counts; about a channel the strictest (P8): nobody is written to because somebody else
 //!   said so;
 //! - two who change the same at once lose nothing: a change can name the state that it is based on;
+//! - what somebody wants to be forgotten goes from the history as well; that it was forgotten stays;
 //! - values are sealed under the subject's data key, go with an erasure, and when the longest retention of their purposes is over.
 //!
 //! It **refuses to know** who draws the form and what is done with the answers.
 
 mod contact;
+mod forget;
 pub mod http;
 mod keep;
 mod merge;
@@ -36,7 +38,7 @@ use crate::store::{self, Batch, Store};
 use crate::vault::{self, DataKey, Sealed, Vault};
 pub use contact::{Answer, Contact};
 pub use usable::Usable;
-pub use value::Wish;
+pub use value::{Wish, check};
 
 use record::{Change as Noted, Entry, HISTORY, HISTORY_MAX, NAMES_MAX, Record, STATED, Said, Whose, aad};
 
@@ -148,6 +150,8 @@ pub struct Order {
     pub channels: BTreeMap<String, Value>,
     /// Whether what is not named is taken away.
     pub is_whole: bool,
+    /// Whether what is taken away goes from the history, too, and from everybody who is that customer.
+    pub forgets: bool,
     /// The state that it is based on.
     pub basis: Basis,
     /// The source's ID.
@@ -247,6 +251,24 @@ impl Preferences {
         Ok(self.read(subjects)?.standing(&self.vault, policy, at))
     }
 
+    /// The same of what was stated with one of these identifiers; the version is that of everything.
+    ///
+    /// # Errors
+    /// What store and vault say.
+    pub fn standing_with(
+        &self,
+        (subjects, names): (&[SubjectId], &[NodeId]),
+        policy: &Policy,
+        at: Millis,
+    ) -> Result<Standing, Error> {
+        let mut read = self.read(subjects)?;
+        let version = read.version(&self.vault);
+        for (_, _, record) in &mut read.0 {
+            record.said.retain(|_, said| said.names.iter().any(|name| names.contains(name)));
+        }
+        Ok(Standing { version, ..read.standing(&self.vault, policy, at) })
+    }
+
     /// All changes that are remembered, oldest first.
     ///
     /// # Errors
@@ -314,7 +336,9 @@ impl Preferences {
             own.said.insert(about.clone(), Said { value, at, source, names });
         }
         STATED.put(&mut batch, &Whose(subject), &sealed(&key, b"preferences", (subject, 0), own)?);
-        if matches!(order.who, Who::Customer(_)) {
+        if order.forgets {
+            self.forget_past(subject, &said, &mut read, &mut batch)?;
+        } else if matches!(order.who, Who::Customer(_)) {
             self.say_for_all(subject, &said, (&mut read, &order.source, at), &mut batch)?;
         }
         let noted = Noted { at, source: order.source.clone(), actor: order.actor.clone(), changes: said };

@@ -53,6 +53,7 @@ impl House {
             preferences: map("preferences"),
             channels: map("channels"),
             is_whole: false,
+            forgets: false,
             basis: Basis::Any,
             source: String::from("service"),
             actor: None,
@@ -301,6 +302,54 @@ fn the_history_says_who_stated_what_when_and_has_an_end() {
             assert!(!bytes.windows(6).any(|w| w == b"kanari" || w == b"bottle" || w == b"till 3"), "readable");
         }
     }
+}
+
+#[test]
+fn what_is_to_be_forgotten_goes_from_everybody_who_is_the_customer_and_from_nobody_else() {
+    let house = House::new();
+    house.decides(DU, &[("personalization", true), ("identity_linking", true)], NOON);
+    house.says(D, &json!({"preferences": {"dislikes": "Kork", "bottle_budget": 9}}), NOON + 1);
+    house.says(U, &json!({"preferences": {"dislikes": "Barrique"}, "channels": {"email": {"allowed": true}}}), NOON + 2);
+    house.says(U, &json!({"preferences": {"dislikes": "Harz", "favourite_colour": "red"}}), NOON + 3);
+    house.says(&[("user_id", "u2")], &json!({"preferences": {"dislikes": "Kork"}}), NOON + 3);
+    let customer = house.at(NOON + 4).gather(&house.identifiers(U));
+    assert_eq!(customer.len(), 2);
+    let who = Who::Customer(customer.clone());
+    let forgets = |who: Who, said: Value, at: Millis| {
+        let order = Order { who, forgets: true, ..house.order(U, &said) };
+        wait(house.preferences.change(&order, &house.at(at))).unwrap()
+    };
+    let left = forgets(who.clone(), json!({"preferences": {"dislikes": null}, "channels": {"email": null}}), NOON + 5);
+    assert_eq!(left.preferences.keys().collect::<Vec<_>>(), ["bottle_budget", "favourite_colour"]);
+    assert!(left.channels.is_empty());
+    let past = |subjects: &[SubjectId]| -> Vec<(Millis, Vec<String>)> {
+        let history = house.preferences.history(subjects).unwrap();
+        history.into_iter().map(|past| (past.at - NOON, past.changes.into_keys().collect())).collect()
+    };
+    let gone = (5, vec![String::from("channels.email"), String::from("dislikes")]);
+    let stays = |at, about: &str| (at, vec![about.to_owned()]);
+    assert_eq!(past(&customer), [stays(1, "bottle_budget"), stays(3, "favourite_colour"), gone], "that it was forgotten stays");
+    // Also when the device is joined no more.
+    let device = house.subject(D);
+    assert_eq!(house.preferences.standing(&[device], &house.policy, NOON + 6).unwrap().preferences.len(), 1);
+    assert_eq!(past(&[house.subject(&[("user_id", "u2")])]), [stays(3, "dislikes")], "somebody else's");
+    assert_eq!(forgets(who, json!({"preferences": {"dislikes": null}}), NOON + 7).version, left.version, "it is gone already");
+}
+
+#[test]
+fn of_what_others_stated_nothing_is_shown_to_who_proved_something_else() {
+    let house = House::new();
+    let (both, email) = ([("user_id", "u1"), ("email", "e@example.org")], &[("email", "e@example.org")][..]);
+    house.says(U, &json!({"preferences": {"favourite_colour": "red"}, "channels": {"email": {"allowed": false}}}), NOON);
+    house.says(&both, &json!({"preferences": {"bottle_budget": 9}}), NOON + 1);
+    house.says(email, &json!({"preferences": {"dislikes": "Kork"}}), NOON + 2);
+    let subjects = [house.subject(U)];
+    assert_eq!(house.subject(email), subjects[0], "one profile");
+    let all = house.preferences.standing(&subjects, &house.policy, NOON + 3).unwrap();
+    let names = house.directory.names(&house.identifiers(email));
+    let seen = house.preferences.standing_with((&subjects, &names), &house.policy, NOON + 3).unwrap();
+    assert_eq!(seen.preferences.keys().collect::<Vec<_>>(), ["bottle_budget", "dislikes"]);
+    assert_eq!((seen.channels.len(), all.preferences.len(), seen.version), (0, 3, all.version));
 }
 
 #[test]

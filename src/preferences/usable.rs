@@ -32,7 +32,7 @@ impl Preferences {
         let mut found = Vec::with_capacity(standing.preferences.len());
         for (id, statement) in standing.preferences {
             let Some((_, preference)) = gathering.policy.preference(&id) else { continue };
-            let purposes = allowed(preference, &statement, gathering);
+            let purposes = statement.usable_for(preference, gathering);
             if !purposes.is_empty() {
                 found.push(Usable { id, purposes, value: serde_json::value::to_raw_value(&statement.value)? });
             }
@@ -52,19 +52,25 @@ impl Preferences {
     ) -> Result<BTreeMap<String, Value>, Error> {
         let standing = self.standing(subjects, gathering.policy, gathering.at)?;
         let known = standing.preferences.into_iter().filter(|(id, statement)| {
-            gathering.policy.preference(id).is_some_and(|(_, preference)| allowed(preference, statement, gathering).has(purpose))
+            gathering
+                .policy
+                .preference(id)
+                .is_some_and(|(_, preference)| statement.usable_for(preference, gathering).has(purpose))
         });
         Ok(known.map(|(id, statement)| (id, statement.value)).collect())
     }
 }
 
-/// For what a statement may be used now: what the policy ties it to, what the identifiers allow that it was stated with, and what it is
-/// not too old for.
-pub(super) fn allowed(preference: &Preference, statement: &Statement, gathering: &Gathering<'_>) -> Purposes {
-    let by_consent = preference.purposes.and(gathering.allowed(&statement.names));
-    let is_fresh = |index: &usize| {
-        let days = gathering.policy.purposes.get(*index).map_or(0, |purpose| purpose.retention_days);
-        statement.at.saturating_add(Millis::from(days) * DAY_MS) > gathering.at
-    };
-    by_consent.indexes().filter(is_fresh).fold(Purposes::NONE, |all, index| all.or(Purposes::one(index)))
+impl Statement {
+    /// For what it may be used now: what the policy ties the preference to, what the identifiers allow that it was stated with, and what
+    /// it is not too old for.
+    #[must_use]
+    pub fn usable_for(&self, preference: &Preference, gathering: &Gathering<'_>) -> Purposes {
+        let by_consent = preference.purposes.and(gathering.allowed(&self.names));
+        let is_fresh = |index: &usize| {
+            let days = gathering.policy.purposes.get(*index).map_or(0, |purpose| purpose.retention_days);
+            self.at.saturating_add(Millis::from(days) * DAY_MS) > gathering.at
+        };
+        by_consent.indexes().filter(is_fresh).fold(Purposes::NONE, |all, index| all.or(Purposes::one(index)))
+    }
 }

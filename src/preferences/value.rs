@@ -20,7 +20,10 @@ pub struct Wish {
 }
 
 /// The one spelling of a value, if it is allowed.
-pub(super) fn check(kind: &PreferenceKind, value: &Value) -> Result<Value, Wrong> {
+///
+/// # Errors
+/// Why it is not, in words that repeat nothing of it.
+pub fn check(kind: &PreferenceKind, value: &Value) -> Result<Value, Wrong> {
     match kind {
         PreferenceKind::Choice(options) => option(options, value).map(Value::from),
         PreferenceKind::MultiChoice(options, most) => some(options, *most, value),

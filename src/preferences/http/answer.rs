@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::{Contact, Past, Standing, usable};
+use super::super::{Contact, Past, Standing};
 use crate::clock::rfc3339;
 use crate::policy::{Choice, Policy, PreferenceKind, Texts};
 use crate::profile::Gathering;
@@ -57,7 +57,7 @@ impl PreferencesAnswer {
         let policy = gathering.policy;
         let names = |id: &str, statement: &super::super::Statement| -> Vec<String> {
             let preference = policy.preference(id).map(|(_, preference)| preference);
-            let set = preference.map(|preference| usable::allowed(preference, statement, gathering)).unwrap_or_default();
+            let set = preference.map(|preference| statement.usable_for(preference, gathering)).unwrap_or_default();
             policy.names(set).into_iter().map(str::to_owned).collect()
         };
         let preferences = standing.preferences.iter().map(|(id, statement)| {

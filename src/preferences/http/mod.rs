@@ -179,7 +179,7 @@ async fn change(
     let task = actix_web::rt::spawn(async move {
         let gathering = gathering(&app, &policy, at);
         let who = who(&app, &gathering, customer_id, identifiers)?;
-        let order = Order { who, preferences, channels, is_whole, basis, source, actor };
+        let order = Order { who, preferences, channels, is_whole, forgets: false, basis, source, actor };
         let standing: Standing = app.preferences.change(&order, &gathering).await.map_err(problem)?;
         Ok::<_, Problem>((PreferencesAnswer::of(&standing, &gathering), standing.version))
     });
