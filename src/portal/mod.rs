@@ -10,6 +10,7 @@
 //!   work behind it;
 //! - a session is somebody's only as long as what was proven still leads to the same person: after an erasure or a correction it ends;
 //! - what stands is shown as the gate counts it: a Yes for less than what would be done now is shown as none;
+//! - what somebody states about themselves is changed only by who proved all of the profile, on the state that they were shown;
 //! - a withdrawal is acknowledged like everywhere else: when nothing that relied on the grant is on its way any more (P2).
 //!
 //! It **refuses to know** passwords: nobody has one here.
@@ -20,6 +21,7 @@ pub mod http;
 mod person;
 mod sign_in;
 mod signal;
+mod stated;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +31,7 @@ pub use ask::Wish;
 pub use decide::{Answer, Choice, Held};
 pub use person::{Device, Person, Reached, Way};
 pub use sign_in::Statement;
+pub use stated::{Change, SOURCE as STATED_HERE, Stated};
 
 use crate::clock::{Millis, NoChance};
 use crate::confirmation::Confirmations;
@@ -36,6 +39,7 @@ use crate::consent;
 use crate::identity;
 use crate::mail::{self, Flood, Limits};
 use crate::policy::Policy;
+use crate::preferences;
 use crate::rights::{self, Rights};
 use crate::session::{self, Sessions};
 use crate::store;
@@ -68,6 +72,12 @@ pub enum Error {
     /// Sessions and what begins them.
     #[error(transparent)]
     Session(#[from] session::Error),
+    /// Not all of their profile was proven, and what others stated in it must not be changed.
+    #[error("not all of the profile was proven")]
+    Part,
+    /// What people state about themselves.
+    #[error(transparent)]
+    Preferences(#[from] preferences::Error),
     /// Decisions.
     #[error(transparent)]
     Consent(#[from] consent::Error),

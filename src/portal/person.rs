@@ -145,7 +145,7 @@ impl Portal {
         Ok(true)
     }
 
-    fn values(&self, subject: SubjectId, policy: &Policy) -> Result<Vec<(String, String)>, Error> {
+    pub(super) fn values(&self, subject: SubjectId, policy: &Policy) -> Result<Vec<(String, String)>, Error> {
         match self.rooms.directory.values(&self.rooms.store, &self.rooms.vault, subject, policy) {
             // Erased at this moment.
             Err(identity::Error::Vault(vault::Error::Shredded)) => Ok(Vec::new()),
@@ -219,7 +219,7 @@ impl Portal {
     }
 }
 
-fn is_device(policy: &Policy, kind: &str) -> bool {
+pub(super) fn is_device(policy: &Policy, kind: &str) -> bool {
     policy.identifier(kind).is_some_and(|(_, typed)| typed.kind == IdentifierKind::Device)
 }
 

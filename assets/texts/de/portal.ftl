@@ -2,6 +2,7 @@
 
 portal-area = Ihre Daten
 portal-tab-home = Erlaubnisse
+portal-tab-preferences = Vorlieben
 portal-tab-data = Meine Daten
 portal-tab-requests = Meine Rechte
 portal-tab-history = Verlauf
@@ -125,6 +126,67 @@ method-import = übernommen
 method-event = auf der Website
 method-request = auf Ihre Anfrage
 method-signal = durch ein Signal Ihres Browsers
+
+preferences-title = Was Sie mögen, und wie wir Sie erreichen
+preferences-intro = Sagen Sie über sich, was Sie möchten, und sonst nichts. Jede Angabe ist freiwillig.
+preferences-rule = Verwendet wird eine Angabe nur für das, was dabeisteht, und nur, solange Sie es erlauben.
+preferences-permissions = Zu Ihren Erlaubnissen
+preferences-part = Zu Ihrem Profil gehört noch etwas anderes, zum Beispiel eine Kundennummer, die Sie hier nicht nachgewiesen haben. Zu Ihrem Schutz sehen Sie nur, was mit dem gesagt wurde, womit Sie sich angemeldet haben, und können hier nichts ändern. Melden Sie sich über die Website an, oder wenden Sie sich an uns. Werbung beenden Sie bei Ihren Erlaubnissen.
+preferences-empty = Hier steht nichts.
+preferences-about = Über Sie
+preferences-channels = Wie wir Sie mit Werbung erreichen dürfen
+preferences-save = Speichern
+preferences-forget = Vergessen
+preferences-stored = Gespeichert ist:
+preferences-said = Gesagt am { $day } { $place }, aufbewahrt bis { $until }.
+preferences-done-saved = Gespeichert.
+preferences-done-forgotten = Vergessen, auch im Verlauf. Dort steht nur noch, dass Sie es wollten.
+preferences-changed = Inzwischen wurde etwas geändert, zum Beispiel an der Kasse. Deshalb ist nichts gespeichert. Ihre Eingaben stehen noch hier; bitte sehen Sie sie durch und speichern Sie noch einmal.
+preferences-wrong = { $count ->
+    [one] Eine Angabe passt nicht. Es ist nichts gespeichert.
+   *[other] { $count } Angaben passen nicht. Es ist nichts gespeichert.
+ }
+preferences-wrong-choice = Bitte wählen Sie eine der Möglichkeiten.
+preferences-wrong-multi_choice = Bitte wählen Sie höchstens { $most } davon.
+preferences-wrong-number = Bitte schreiben Sie eine ganze Zahl von { $min } bis { $max }.
+preferences-wrong-text = Bitte schreiben Sie höchstens { $most } Zeichen, ohne Steuerzeichen.
+preferences-wrong-date = Bitte geben Sie einen Tag an, den es gibt.
+preferences-wrong-date_from = Bitte geben Sie einen Tag an, den es gibt, frühestens den { $first }.
+preferences-wrong-date_until = Bitte geben Sie einen Tag an, den es gibt, spätestens den { $last }.
+preferences-wrong-date_between = Bitte geben Sie einen Tag zwischen dem { $first } und dem { $last } an.
+preferences-hint-multi_choice = Höchstens { $most }.
+preferences-hint-number = Eine ganze Zahl von { $min } bis { $max }. Leer lassen, wenn Sie nichts sagen möchten.
+preferences-hint-text = Höchstens { $most } Zeichen. Leer lassen, wenn Sie nichts sagen möchten.
+preferences-nothing = keine Angabe
+preferences-none = nichts davon
+preferences-gone = zurückgenommen
+preferences-wish-implied = keine Angabe: wie in der Erlaubnis
+preferences-wish-none = keine Angabe: also nicht
+preferences-history = Was Sie wann gesagt haben
+wish-yes = ja, ohne Grenze
+wish-daily = ja, höchstens einmal am Tag
+wish-weekly = ja, höchstens einmal in der Woche
+wish-monthly = ja, höchstens einmal im Monat
+wish-quarterly = ja, höchstens einmal im Vierteljahr
+wish-no = nein
+place-portal = hier im Portal
+place-website = auf der Website
+place-app = in der App
+place-newsletter = im Newsletter
+place-till = an der Kasse
+place-service = beim Kundendienst
+place-import = in einem anderen System
+place-company = bei uns im Haus
+use-now = wird dafür verwendet
+use-on = erlaubt, würde dafür verwendet
+use-off = nicht erlaubt, wird dafür nicht verwendet
+use-pending = noch nicht bestätigt, wird dafür nicht verwendet
+use-elsewhere = wird dafür im Moment nicht verwendet
+contact-allowed = Im Moment dürfen wir Ihnen so Werbung schicken.
+contact-refused = Im Moment schicken wir Ihnen so keine Werbung: Sie haben Nein gesagt.
+contact-not_chosen = Im Moment schicken wir Ihnen so keine Werbung: Sie haben diesen Weg nicht gewählt.
+contact-pending = Im Moment schicken wir Ihnen so keine Werbung: Öffnen Sie zuerst den Link in unserer Mail, und bestätigen Sie dort.
+contact-purpose = Im Moment schicken wir Ihnen so keine Werbung: Sie erlauben es nicht.
 
 data-title = Was wir über Sie wissen
 data-part = Zu Ihrem Profil gehört noch etwas anderes, das Sie hier nicht nachgewiesen haben. Was dazu gespeichert ist, bekommen Sie über eine Auskunft: Dann prüft jemand, dass es Ihre Daten sind.

@@ -2,6 +2,7 @@
 
 portal-area = Your data
 portal-tab-home = Permissions
+portal-tab-preferences = Preferences
 portal-tab-data = My data
 portal-tab-requests = My rights
 portal-tab-history = History
@@ -125,6 +126,67 @@ method-import = taken over
 method-event = on the website
 method-request = by your request
 method-signal = by a signal of your browser
+
+preferences-title = What you like, and how we reach you
+preferences-intro = Say about yourself what you want to, and nothing else. Everything is voluntary.
+preferences-rule = What you say is used for what stands beside it and nothing else, and only as long as you allow that.
+preferences-permissions = To your permissions
+preferences-part = Something else belongs to your profile, such as a customer number, that you have not proven here. For your protection you see only what was said with what you signed in with, and can change nothing here. Sign in from the website, or ask us. You end advertising among your permissions.
+preferences-empty = There is nothing here.
+preferences-about = About you
+preferences-channels = How we may reach you with advertising
+preferences-save = Save
+preferences-forget = Forget this
+preferences-stored = Stored is:
+preferences-said = Said on { $day } { $place }, kept until { $until }.
+preferences-done-saved = Saved.
+preferences-done-forgotten = Forgotten, in the history as well. It says only that you wanted it.
+preferences-changed = Something was changed meanwhile, at the till for example. So nothing is saved. What you filled in is still here; please look at it and save once more.
+preferences-wrong = { $count ->
+    [one] One answer does not fit. Nothing is saved.
+   *[other] { $count } answers do not fit. Nothing is saved.
+ }
+preferences-wrong-choice = Please choose one of the answers.
+preferences-wrong-multi_choice = Please choose { $most } of them at most.
+preferences-wrong-number = Please write a whole number from { $min } to { $max }.
+preferences-wrong-text = Please write { $most } characters at most, without control characters.
+preferences-wrong-date = Please say a day that there is.
+preferences-wrong-date_from = Please say a day that there is, { $first } at the earliest.
+preferences-wrong-date_until = Please say a day that there is, { $last } at the latest.
+preferences-wrong-date_between = Please say a day between { $first } and { $last }.
+preferences-hint-multi_choice = { $most } at most.
+preferences-hint-number = A whole number from { $min } to { $max }. Leave it empty if you want to say nothing.
+preferences-hint-text = { $most } characters at most. Leave it empty if you want to say nothing.
+preferences-nothing = not said
+preferences-none = none of these
+preferences-gone = taken back
+preferences-wish-implied = not said: as you allowed it
+preferences-wish-none = not said: so not
+preferences-history = What you said when
+wish-yes = yes, without a limit
+wish-daily = yes, once a day at most
+wish-weekly = yes, once a week at most
+wish-monthly = yes, once a month at most
+wish-quarterly = yes, once a quarter at most
+wish-no = no
+place-portal = here in the portal
+place-website = on the website
+place-app = in the app
+place-newsletter = in the newsletter
+place-till = at the till
+place-service = at the service desk
+place-import = in another system
+place-company = in our house
+use-now = is used for it
+use-on = allowed, would be used for it
+use-off = not allowed, is not used for it
+use-pending = not confirmed yet, is not used for it
+use-elsewhere = is not used for it at the moment
+contact-allowed = At the moment we may send you advertising this way.
+contact-refused = At the moment we send you no advertising this way: you said No.
+contact-not_chosen = At the moment we send you no advertising this way: you have not chosen it.
+contact-pending = At the moment we send you no advertising this way: first open the link in our mail, and confirm there.
+contact-purpose = At the moment we send you no advertising this way: you do not allow it.
 
 data-title = What we know about you
 data-part = Something else belongs to your profile that you have not proven here. What is stored for it you get by asking for access: then somebody checks that these are your data.

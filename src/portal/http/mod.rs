@@ -6,9 +6,11 @@
 mod data;
 mod history;
 mod home;
+mod preferences;
 mod requests;
 mod secret;
 mod sign_in;
+mod statement;
 
 use std::sync::Arc;
 
@@ -38,8 +40,8 @@ pub use secret::{__path_sign_in_secret, SignInSecretAnswer, sign_in_secret};
 
 /// Where the pages are.
 const BASE: &str = "/portal";
-/// The most fields of one form.
-const FIELDS_MAX: usize = 100;
+/// The most fields of one form: every preference of a policy, with every option of each, would fit.
+const FIELDS_MAX: usize = 2_200;
 
 /// Adds the pages.
 pub fn configure(cfg: &mut ServiceConfig) {
@@ -50,6 +52,9 @@ pub fn configure(cfg: &mut ServiceConfig) {
             .route("/decisions", post().to(home::decide))
             .route("/history", get().to(history::history))
             .route("/receipts/{receipt}", get().to(history::receipt))
+            .route("/preferences", get().to(preferences::page))
+            .route("/preferences", post().to(preferences::save))
+            .route("/preferences/forget", post().to(preferences::forget))
             .route("/data", get().to(data::data))
             .route("/devices/{name}/unlink", post().to(data::unlink))
             .route("/sign-ins/{id}/end", post().to(data::end))
@@ -87,6 +92,7 @@ struct Visit {
 }
 
 /// The fields of a form.
+#[derive(Default)]
 struct Fields(Vec<(String, String)>);
 
 /// Somebody, or where whoever it is has to go first.
@@ -137,7 +143,10 @@ impl Visit {
             text: self.words.say(text_key("portal-tab-", name)),
             is_here: name == here,
         };
-        let tabs = [("home", ""), ("data", "/data"), ("requests", "/requests"), ("history", "/history")];
+        let mut tabs = vec![("home", ""), ("data", "/data"), ("requests", "/requests"), ("history", "/history")];
+        if !self.policy.preferences.is_empty() || !self.policy.channels.is_empty() {
+            tabs.insert(1, ("preferences", "/preferences"));
+        }
         Frame {
             tabs: tabs.into_iter().map(|(name, path)| tab(name, path)).collect(),
             csrf: Some(self.session.csrf.clone()),
@@ -272,12 +281,16 @@ fn problem(error: &Error) -> Problem {
         Error::Session(crate::session::Error::Ticket(DeadTicket::Used | DeadTicket::Expired | DeadTicket::Unknown))
         | Error::Rights(rights::Error::NotFound | rights::Error::NoPackage) => Problem::new(Code::NotFound),
         Error::Session(error) => session::problem(error),
+        Error::Preferences(crate::preferences::Error::Changed) => Problem::new(Code::PreconditionFailed),
+        Error::Preferences(crate::preferences::Error::Value { .. }) => Problem::field(Code::InvalidField, "value"),
+        Error::Part => Problem::new(Code::NotAllowed),
         Error::Rights(rights::Error::State(_)) => Problem::new(Code::Conflict),
         Error::Rights(
             rights::Error::Corrections(_) | rights::Error::Traits(_) | rights::Error::Purposes | rights::Error::Identifier { .. },
         ) => Problem::field(Code::InvalidField, "value"),
         Error::Words
         | Error::Consent(_)
+        | Error::Preferences(_)
         | Error::Rights(_)
         | Error::Identity(_)
         | Error::Mail(_)

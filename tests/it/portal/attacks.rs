@@ -7,9 +7,11 @@ use crate::harness::Gateway;
 use crate::harness::people::{Person, policy_where};
 
 /// Every form that changes something.
-const FORMS: [&str; 10] = [
+const FORMS: [&str; 12] = [
     "/portal/devices/00000000000000000000000000000000/unlink",
     "/portal/decisions",
+    "/portal/preferences",
+    "/portal/preferences/forget",
     "/portal/language",
     "/portal/sign-out",
     "/portal/sign-out-everywhere",
@@ -157,7 +159,21 @@ fn markup_in_whatever_somebody_can_set_is_text() {
     assert!(wrong.text.contains("role=\"alert\""), "{}", wrong.text);
     let mut pages = vec![asked, wrong];
     let encoded = percent_encoding::utf8_percent_encode(evil, percent_encoding::NON_ALPHANUMERIC).to_string();
-    for path in ["/portal", "/portal/data", "/portal/history", "/portal/requests", "/portal/requests/new/objection"] {
+    let csrf = browser.csrf("/portal/preferences");
+    let said = "\"></textarea><script>alert(3)</script><img src=x>'";
+    let good = [("csrf", csrf.as_str()), ("version", "0"), ("asked", "dislikes"), ("s-dislikes", said)];
+    assert_eq!(browser.post("/portal/preferences", &good).header("Location"), Some("/portal/preferences?done=saved"));
+    let wrong = [("csrf", csrf.as_str()), ("version", evil), ("asked", "dislikes"), ("s-dislikes", said), ("about", evil)];
+    pages.push(browser.post("/portal/preferences", &wrong));
+    pages.push(browser.post("/portal/preferences/forget", &wrong));
+    for path in [
+        "/portal",
+        "/portal/preferences",
+        "/portal/data",
+        "/portal/history",
+        "/portal/requests",
+        "/portal/requests/new/objection",
+    ] {
         pages.push(browser.get(path));
         pages.push(browser.get(&format!("{path}?language={encoded}&saved={encoded}&done={encoded}")));
     }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod changes;
+mod preferences;
 mod requests;
 mod sign_in;
 mod statements;
