@@ -7,8 +7,8 @@
 //! Letting go takes two steps. *Closing* replaces what stands by a mark, only if it still stands as it was seen: a decision at the same
 //! moment either keeps the person here or becomes a new person's. What is closed is durable, so that it is completed after a crash.
 
-use super::record::{STANDING, Stand, StandingRecord, State, SubjectKey, aad};
-use super::{Consents, Error, open_standing};
+use super::record::{DECISIONS, STANDING, Stand, StandingRecord, State, SubjectKey, aad};
+use super::{Consents, Error, PAGE, open_standing};
 use crate::clock::{DAY_MS, Millis};
 use crate::id::SubjectId;
 use crate::policy::Policy;
@@ -63,17 +63,30 @@ impl Consents {
         Ok(Memorable { until, restricted: record.restricted, seen: Some(seen) })
     }
 
-    /// Whether a subject's data may only be stored (Art. 18).
-    #[must_use]
-    pub fn is_restricted(&self, subject: SubjectId) -> bool {
-        self.directory.find(subject).is_some_and(|known| self.memory.read().is_restricted(known))
+    /// Puts into the batch that everything a subject decided goes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn forget(&self, subject: SubjectId, batch: &mut Batch) -> Result<(), Error> {
+        // Deletes of what is not there cost a durable commit all the same.
+        if STANDING.get(&self.store, &SubjectKey(subject))?.is_some() {
+            STANDING.delete(batch, &SubjectKey(subject));
+        }
+        let mut after = None;
+        loop {
+            let page = DECISIONS.scan(&self.store, &subject.0, after.as_ref(), PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(*last);
+            page.iter().for_each(|(key, _)| DECISIONS.delete(batch, key));
+        }
     }
 
-    /// Everybody whose data may only be stored; few.
-    #[must_use]
-    pub fn restricted(&self) -> Vec<SubjectId> {
-        let all: Vec<_> = self.memory.read().restricted().collect();
-        all.into_iter().map(|known| self.directory.subject(known)).collect()
+    /// Takes over that a subject's decisions are gone. Invariant: the directory still knows the subject.
+    pub fn forgotten(&self, subject: SubjectId) {
+        if let Some(reference) = self.directory.find(subject) {
+            let nodes = self.directory.nodes_of(reference);
+            self.memory.write().remove(reference, &nodes);
+        }
     }
 
     /// Puts into the batch that what a subject decided goes, and that the subject itself is about to. The batch conflicts if something

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::record::{DECISIONS, DecisionKey, aad};
-use super::{Consents, Decision, Error, PAGE, SALT_BYTES, State, Statement};
+use super::{Consents, Decision, Error, PAGE, State, Statement};
 use crate::clock::{Millis, rfc3339};
 use crate::id::SubjectId;
-use crate::ledger::{self, Commitment, Evidence};
+use crate::ledger::{self, Commitment, Evidence, SALT_BYTES};
 use crate::policy::{LegalBasis, Policy, Purpose};
 use crate::vault::{self, DataKey, Sealed, Vault};
 

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::import::Evidence;
 use super::opt_in::OptIn;
 use super::record::{Decision, DecisionKey, Method, NoticeShown, Signal, State, aad};
-use super::{Error, SALT_BYTES, SubjectId};
+use super::Error;
 use crate::clock::rfc3339;
-use crate::ledger::Commitment;
+use crate::id::SubjectId;
+use crate::ledger::{Commitment, SALT_BYTES};
 use crate::vault::{DataKey, Error as VaultError};
 
 /// What kind of record the leaves of decisions commit to.

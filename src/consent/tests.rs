@@ -11,9 +11,12 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
+use super::record::STANDING;
 use super::*;
 use crate::clock::DAY_MS;
+use crate::identity::{Admission, Identifier};
 use crate::policy::{self, LegalBasis, Purposes};
+use crate::store::Batch;
 
 pub(super) struct House {
     store: Store,
