@@ -3,7 +3,7 @@
 use super::record::{STANDING, StandingRecord, SubjectKey, aad};
 use super::{Consents, Error, PAGE};
 use crate::id::{NodeId, SubjectId};
-use crate::identity::NodeRef;
+use crate::identity::{Identifier, NodeRef};
 use crate::policy::Policy;
 use crate::store::Batch;
 use crate::vault::{self, DataKey, Sealed};
@@ -59,6 +59,20 @@ impl Consents {
             }
         }
         Ok(record)
+    }
+
+    /// What stands for whoever owns these identifiers, one by one, those left out that nobody knows.
+    pub(super) fn each_owner(
+        &self,
+        identifiers: &[Identifier],
+        mut take: impl FnMut(NodeId, &StandingRecord),
+    ) -> Result<(), Error> {
+        for (name, known) in identifiers.iter().filter_map(|identifier| self.directory.known(identifier)) {
+            let owner = self.directory.subject(known);
+            let Some(sealed) = STANDING.get(&self.store, &SubjectKey(owner))? else { continue };
+            take(name, &open_standing(&*self.vault.key(owner)?, owner, &sealed)?);
+        }
+        Ok(())
     }
 
     /// Memory learns what is durable.

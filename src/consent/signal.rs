@@ -12,8 +12,8 @@
 
 use std::sync::Arc;
 
-use super::record::{STANDING, Stand, State, SubjectKey};
-use super::{Besides, Consents, Error, Method, Order, Recorded, Signal, Standing, open_standing};
+use super::record::{Stand, State};
+use super::{Besides, Consents, Error, Method, Order, Recorded, Signal, Standing};
 use crate::clock::Millis;
 use crate::identity::Identifier;
 use crate::policy::{Conflict, Policy, Purposes};
@@ -91,18 +91,15 @@ impl Consents {
     /// Which of these purposes were granted although the signal was set, by everybody stated who granted them.
     fn granted_despite(&self, stated: &[Identifier], granted: Purposes, policy: &Policy, at: Millis) -> Result<Purposes, Error> {
         let mut despite = granted;
-        for (name, known) in stated.iter().filter_map(|identifier| self.directory.known(identifier)) {
-            let owner = self.directory.subject(known);
-            let Some(sealed) = STANDING.get(&self.store, &SubjectKey(owner))? else { continue };
-            let record = open_standing(&*self.vault.key(owner)?, owner, &sealed)?;
-            let (Some(stands), said) = (record.identifiers.get(&name), record.despite.get(&name)) else { continue };
+        self.each_owner(stated, |name, record| {
+            let (Some(stands), said) = (record.identifiers.get(&name), record.despite.get(&name)) else { return };
             for (purpose, Stand(state, _, expires, _)) in stands {
                 let holds = *state == State::Granted && expires.is_none_or(|end| end > at);
                 if holds && !said.is_some_and(|said| said.contains(purpose)) {
                     despite = despite.without(policy.purpose(purpose).map_or(Purposes::NONE, Purposes::one));
                 }
             }
-        }
+        })?;
         Ok(despite)
     }
 

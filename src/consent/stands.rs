@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{STANDING, Stand, State, SubjectKey};
-use super::{Consents, Error, open_standing};
+use super::record::{Stand, State};
+use super::{Consents, Error};
 use crate::clock::Millis;
 use crate::identity::Identifier;
 
@@ -18,10 +18,7 @@ impl Consents {
     /// When the record cannot be read.
     pub fn stands(&self, identifiers: &[Identifier], at: Millis) -> Result<BTreeMap<String, Standpoint>, Error> {
         let mut all = BTreeMap::new();
-        for (name, known) in identifiers.iter().filter_map(|identifier| self.directory.known(identifier)) {
-            let owner = self.directory.subject(known);
-            let Some(sealed) = STANDING.get(&self.store, &SubjectKey(owner))? else { continue };
-            let record = open_standing(&*self.vault.key(owner)?, owner, &sealed)?;
+        self.each_owner(identifiers, |name, record| {
             let stands = record.identifiers.get(&name).cloned().unwrap_or_default();
             all.extend(stands.into_iter().map(|(purpose, Stand(state, at, expires, _))| (purpose, (state, at, expires))));
             for waiting in record.pending.iter().filter(|waiting| waiting.until > at && waiting.names.contains(&name)) {
@@ -30,7 +27,7 @@ impl Consents {
                     all.insert(waiting.purpose.clone(), (State::Pending, waiting.at, Some(waiting.until)));
                 }
             }
-        }
+        })?;
         Ok(all)
     }
 

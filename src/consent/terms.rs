@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::record::{STANDING, Stand, Stands, State, SubjectKey};
-use super::{Consents, Error, PAGE, open_standing};
+use super::record::{Stand, Stands, State};
+use super::{Consents, Error, PAGE};
 use crate::identity::Identifier;
 use crate::policy::{Policy, Purposes, Terms, TermsSet};
 use crate::store::{Key, Record, Table};
@@ -221,15 +221,12 @@ impl Consents {
     /// When the record cannot be read.
     pub fn outdated(&self, identifiers: &[Identifier], policy: &Policy) -> Result<(Purposes, Purposes), Error> {
         let (mut outdated, mut widened) = (Purposes::NONE, Purposes::NONE);
-        for (name, known) in identifiers.iter().filter_map(|identifier| self.directory.known(identifier)) {
-            let owner = self.directory.subject(known);
-            let Some(sealed) = STANDING.get(&self.store, &SubjectKey(owner))? else { continue };
-            let record = open_standing(&*self.vault.key(owner)?, owner, &sealed)?;
-            let Some(stands) = record.identifiers.get(&name) else { continue };
+        self.each_owner(identifiers, |name, record| {
+            let Some(stands) = record.identifiers.get(&name) else { return };
             let counting = self.memory.read().terms_of(stands, policy);
             outdated = outdated.or(counting.outdated);
             widened = widened.or(counting.widened);
-        }
+        })?;
         Ok((outdated, widened))
     }
 }
