@@ -128,7 +128,7 @@ impl Access<'_> {
             let basis = self.policy.purposes.get(purpose).map_or(LegalBasis::Consent, |p| p.basis);
             return Verdict { decision: true, reason: if by_law { Reason::OtherBasis(basis) } else { Reason::Granted } };
         }
-        // What the person said comes before what others said, and that before what nobody said.
+        // In the gate's order: what the person said comes before what others said, and that before what nobody said.
         let reason = if standing.restricted {
             Reason::Restricted
         } else if by_law {
@@ -137,6 +137,10 @@ impl Access<'_> {
             Reason::Denied
         } else if is(standing.denied_by_link) {
             Reason::DeniedByLink
+        } else if is(standing.outdated) {
+            Reason::TermsChanged
+        } else if is(standing.pending) {
+            Reason::Unconfirmed
         } else if is(standing.expired) {
             Reason::Expired
         } else {

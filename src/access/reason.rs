@@ -19,6 +19,10 @@ pub enum Reason {
     Objected,
     /// The processing is restricted (Art. 18).
     Restricted,
+    /// The person agreed to less than what would be done now.
+    TermsChanged,
+    /// The person was asked by mail to confirm it, and has not.
+    Unconfirmed,
     /// The grant was too old.
     Expired,
     /// The policy has no such purpose.
@@ -45,6 +49,8 @@ impl Reason {
             Self::DeniedByLink => "denied_by_link",
             Self::Objected => "objected",
             Self::Restricted => "restricted",
+            Self::TermsChanged => "terms_changed",
+            Self::Unconfirmed => "unconfirmed",
             Self::Expired => "expired",
             Self::UnknownPurpose => "unknown_purpose",
             Self::UnknownAction => "unknown_action",
@@ -70,6 +76,8 @@ impl Reason {
             Self::DeniedByLink => format!("Jemand, der mit der Person verbunden ist, hat {purpose} nicht zugestimmt."),
             Self::Objected => format!("Die Person hat {purpose} widersprochen."),
             Self::Restricted => String::from("Die Verarbeitung der Daten dieser Person ist eingeschränkt."),
+            Self::TermsChanged => format!("Die Zustimmung zu {purpose} wurde für weniger gegeben, als heute damit geschähe."),
+            Self::Unconfirmed => format!("Die Zustimmung zu {purpose} ist noch nicht mit dem Link in der Mail bestätigt."),
             Self::Expired => format!("Die Zustimmung zu {purpose} ist abgelaufen."),
             Self::UnknownPurpose => String::from("Einen solchen Zweck gibt es hier nicht."),
             Self::UnknownAction => String::from("Hier kann nur nach „use“ gefragt werden."),
@@ -93,6 +101,8 @@ impl Reason {
             Self::DeniedByLink => format!("Somebody whom the person is linked to has not agreed to {purpose}."),
             Self::Objected => format!("The person has objected to {purpose}."),
             Self::Restricted => String::from("The processing of this person's data is restricted."),
+            Self::TermsChanged => format!("The consent to {purpose} was given for less than what would be done today."),
+            Self::Unconfirmed => format!("The consent to {purpose} has not been confirmed by the link in the mail yet."),
             Self::Expired => format!("The consent to {purpose} has expired."),
             Self::UnknownPurpose => String::from("There is no such purpose here."),
             Self::UnknownAction => String::from("Only “use” can be asked for here."),
@@ -118,6 +128,8 @@ mod tests {
             Reason::DeniedByLink,
             Reason::Objected,
             Reason::Restricted,
+            Reason::TermsChanged,
+            Reason::Unconfirmed,
             Reason::Expired,
             Reason::UnknownPurpose,
             Reason::UnknownAction,

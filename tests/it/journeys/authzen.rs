@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::people::{Person, basic, send};
+use crate::harness::people::{Person, basic, policy_where, send};
 use crate::harness::{Answer, Gateway, project};
 
 fn key(gateway: &Gateway) -> String {
@@ -75,6 +75,42 @@ fn the_answer_is_what_holds_now_by_identifier_and_by_customer_id() {
     assert_eq!(by_device(&gateway, "analytics"), no("denied"));
     gateway.crash();
     assert_eq!(by_device(&gateway, "analytics"), no("denied"));
+}
+
+#[test]
+fn a_grant_that_does_not_count_says_why_as_the_gate_does() {
+    let policies = policy_where("purposes.toml", "proof_years = 3", "proof_years = 3");
+    let mut gateway = Gateway::with_policies(policies.path());
+    let key = key(&gateway);
+    let erika = Person::new("erika");
+    erika.decides(&gateway, &[("analytics", "granted"), ("personalization", "granted")]);
+    let who = json!({"anonymousId": erika.device, "identifiers": {"email": erika.email}, "method": "spoken"});
+    erika.decides_as(&gateway, "wk_till", &who, &[("marketing_email", "granted")]);
+    let gate = |gateway: &Gateway| {
+        let body = json!({"source": "web", "event": erika.does("Product Viewed"), "language": "en"}).to_string();
+        let answer = gateway.post("/v1/explain", &format!("Bearer {}", gateway.operator()), body.as_bytes()).json();
+        let all = answer["destinations"].as_array().unwrap();
+        all.iter().find(|one| one["destination"] == "archive").unwrap()["reason"].clone()
+    };
+    for (purpose, reason) in [("analytics", yes("granted")), ("marketing_email", no("unconfirmed"))] {
+        assert_eq!(says(&gateway, &key, "device", &erika.device, purpose), reason);
+    }
+    // More data are used for it from now on.
+    let path = policies.path().join("purposes.toml");
+    let wider = std::fs::read_to_string(&path).unwrap().replace("\"device data\"", "\"device data\", \"location\"");
+    std::fs::write(&path, wider).unwrap();
+    gateway.restart();
+    for (purpose, reason) in [("analytics", no("terms_changed")), ("personalization", yes("granted"))] {
+        assert_eq!(says(&gateway, &key, "device", &erika.device, purpose), reason);
+    }
+    assert_eq!(gate(&gateway), "terms_changed");
+    let answer = ask(&gateway, &key, "evaluation", &question("device", &erika.device, "analytics")).json();
+    let sentence = "Die Zustimmung zu „Statistik“ wurde für weniger gegeben, als heute damit geschähe.";
+    assert_eq!(answer["context"]["reason_user"]["de"], sentence);
+    erika.decides(&gateway, &[("analytics", "granted")]);
+    assert_eq!(says(&gateway, &key, "device", &erika.device, "analytics"), yes("granted"));
+    erika.decides(&gateway, &[("analytics", "denied")]);
+    assert_eq!(says(&gateway, &key, "device", &erika.device, "analytics"), no("denied"), "a no comes before everything else");
 }
 
 #[test]
