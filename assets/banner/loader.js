@@ -30,7 +30,7 @@ const today = () => Math.floor(Date.now() / DAY_MS);
 const idle = (work) => (window.requestIdleCallback ?? ((f) => setTimeout(f, 200)))(work);
 const list = (text) => (text ? text.split('+') : []);
 
-/** What the gateway's cookie says: `version:notice:its version:its hash:day of decision:day of the last look:purposes:signals`. */
+/** What the gateway's cookie says: `version:notice:its version:terms:day of decision:day of the last look:granted:signals:refused`. */
 function remembered() {
   const raw = COOKIE.exec(document.cookie)?.[1];
   const [version, , , , , looked, granted, signals] = raw?.split(':') ?? [];

@@ -192,7 +192,8 @@ pub struct Handed {
     pub token: String,
 }
 
-/// What stands for one purpose: what was decided, when, when a grant ends, and the tag of the terms under which it was given.
+/// What stands for one purpose: what was decided, when, when a grant ends, and the tag of the terms under which it was decided. Refusals
+/// of earlier days have no tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stand(pub(super) State, pub(super) Millis, pub(super) Option<Millis>, #[serde(default)] pub(super) Option<u64>);
 
@@ -241,8 +242,7 @@ impl StandingRecord {
                 continue;
             }
             self.wait_no_more(purpose, *state, &decision.identifiers);
-            let terms = decision.terms.filter(|_| *state == State::Granted);
-            let stand = Stand(*state, decision.at, decision.expires.get(purpose).copied(), terms);
+            let stand = Stand(*state, decision.at, decision.expires.get(purpose).copied(), decision.terms);
             self.subject.insert(purpose.clone(), stand);
             for name in &decision.identifiers {
                 self.identifiers.entry(*name).or_default().insert(purpose.clone(), stand);

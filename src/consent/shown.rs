@@ -18,14 +18,15 @@ pub struct Shown {
     pub token: Option<Token>,
 }
 
-/// Whether somebody must be asked for a purpose: nothing stands, a grant is past, or a refusal is as old as a grant could become.
-/// Whoever refused is asked again no sooner than whoever agreed. What a mail has to confirm is no reason to ask a device again.
+/// Whether somebody must be asked for a purpose: nothing stands, what they said was said to less than what would be done now, a grant is
+/// past, or a refusal is as old as a grant could become. Whoever refused is asked again no sooner than whoever agreed. What a mail has to
+/// confirm is no reason to ask a device again.
 #[must_use]
-pub fn asks(purpose: &Purpose, stands: Option<Standpoint>, at: Millis) -> bool {
+pub fn asks(purpose: &Purpose, stands: Option<Standpoint>, to_less: bool, at: Millis) -> bool {
     if purpose.basis != LegalBasis::Consent || purpose.double_opt_in {
         return false;
     }
-    let Some((state, since, expires)) = stands else { return true };
+    let Some((state, since, expires)) = stands.filter(|_| !to_less) else { return true };
     let ends = match state {
         State::Granted | State::Pending => expires,
         State::Denied | State::Withdrawn => purpose.consent_days.map(|days| since.saturating_add(Millis::from(days) * DAY_MS)),

@@ -1,4 +1,5 @@
-//! Which terms were in force when somebody granted something, and what of a grant still counts under the policy in force.
+//! Which terms were in force when somebody decided, what of a grant still counts under the policy in force, and whether who refused must be
+//! asked again.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -141,6 +142,24 @@ impl Book {
         if given.iter().all(|(_, number)| *number == self.base) { None } else { Some(given) }
     }
 
+    /// Which of these were refused with less in view than what would be done now. A refusal of which nobody knows what it was said to stands.
+    pub(super) fn refused_less(&self, stands: &Stands, policy: &Policy) -> Purposes {
+        let mut less = Purposes::NONE;
+        for (purpose, Stand(state, _, _, tag)) in stands {
+            let number = tag.and_then(|tag| self.numbers.get(&tag)).filter(|_| state.is_no());
+            let (Some(bit), Some(number)) = (policy.purpose(purpose).map(Purposes::one), number) else { continue };
+            less = less.or(bit.without(self.unchanged(bit, *number)));
+        }
+        less
+    }
+
+    /// For which of these purposes nothing is done now that these terms do not say.
+    fn unchanged(&self, purposes: Purposes, number: Number) -> Purposes {
+        let mut counting = Counting::default();
+        self.count(purposes, number, &mut counting);
+        counting.granted.without(counting.widened)
+    }
+
     /// What of these grants counts. `given` says under which terms, if not all under the base.
     pub(super) fn counting(&self, granted: Purposes, given: Option<&Given>) -> Counting {
         let mut counting = Counting::default();
@@ -228,6 +247,27 @@ impl Consents {
             widened = widened.or(counting.widened);
         })?;
         Ok((outdated, widened))
+    }
+
+    /// Which purposes identifiers have refused under terms that were widened since. Nobody may take that for a grant; they are asked again.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn refused_less(&self, identifiers: &[Identifier], policy: &Policy) -> Result<Purposes, Error> {
+        let mut less = Purposes::NONE;
+        self.each_owner(identifiers, |name, record| {
+            let Some(stands) = record.identifiers.get(&name) else { return };
+            less = less.or(self.memory.read().book.refused_less(stands, policy));
+        })?;
+        Ok(less)
+    }
+
+    /// Which of these purposes are still refused by a browser that remembers no more than that it has refused them, and under which terms:
+    /// those whose terms were not widened since. None if nobody has decided under terms of this tag.
+    #[must_use]
+    pub fn still_refused(&self, purposes: Purposes, terms: u64) -> Purposes {
+        let memory = self.memory.read();
+        memory.book.unchanged(purposes, memory.book.numbers.get(&terms).copied().unwrap_or(Book::UNKNOWN))
     }
 }
 

@@ -2,22 +2,21 @@
 
 use std::fmt;
 
-use crate::policy::Notice;
-
 /// The form of the cookie; another one is not read.
 const FORM: &str = "1";
 /// The longest that is looked at.
 const CHARS_MAX: usize = 2_048;
 
-/// What was decided, as it stands in the cookie: `form:notice:version:hash:day of the decision:day of the last look:purposes:types of Consent Mode`.
+/// What was decided, as it stands in the cookie: `form:notice:version:terms:day of the decision:day of the last look:granted purposes:types of
+/// Consent Mode:refused purposes`. Scripts of pages read the form, the days and what is granted, so these keep their places.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
     /// The notice that was shown.
     pub(super) notice: String,
     /// Its version.
     pub(super) version: u32,
-    /// The beginning of its hash.
-    pub(super) hash: String,
+    /// The tag of the terms that were in force. Cookies of earlier days have none: what they remember was said to nobody knows what.
+    pub(super) terms: Option<u64>,
     /// When it was decided, in days since 1970.
     pub(super) decided: i64,
     /// When the browser last asked whether something has changed, in days since 1970.
@@ -26,18 +25,11 @@ pub(super) struct Choice {
     pub(super) granted: Vec<String>,
     /// The types of Google Consent Mode that are granted.
     pub(super) types: Vec<String>,
+    /// The purposes that were refused.
+    pub(super) refused: Vec<String>,
 }
 
 impl Choice {
-    /// How much of a notice's hash is kept.
-    pub(super) const HASH_CHARS: usize = 8;
-
-    /// Whether what was shown is what would be shown now.
-    pub(super) fn is_about(&self, notice: &Notice) -> bool {
-        let same = |hash: &str| hash.get(..Self::HASH_CHARS) == Some(self.hash.as_str());
-        self.notice == notice.id && notice.languages.values().any(|text| same(&text.hash))
-    }
-
     /// Reads it; `None` if it is of no known form. Whoever has the browser can write what they like into it: it decides nothing.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ":+-_.".contains(c);
@@ -53,19 +45,28 @@ impl Choice {
         Some(Self {
             notice: next()?.to_owned(),
             version: next()?.parse().ok()?,
-            hash: next()?.to_owned(),
+            terms: tag(next()?),
             decided: next()?.parse().ok()?,
             looked: next()?.parse().ok()?,
             granted: list(next()?),
             types: list(next()?),
+            refused: next().map(list).unwrap_or_default(),
         })
     }
 }
 
+/// The tag of terms, as it is written here.
+fn tag(text: &str) -> Option<u64> {
+    let is_tag = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    u64::from_str_radix(text, 16).ok().filter(|_| is_tag)
+}
+
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { notice, version, hash, decided, looked, granted, types } = self;
-        write!(f, "{FORM}:{notice}:{version}:{hash}:{decided}:{looked}:{}:{}", granted.join("+"), types.join("+"))
+        let Self { notice, version, terms, decided, looked, .. } = self;
+        let terms = terms.map(|tag| format!("{tag:016x}")).unwrap_or_default();
+        let [granted, types, refused] = [&self.granted, &self.types, &self.refused].map(|list| list.join("+"));
+        write!(f, "{FORM}:{notice}:{version}:{terms}:{decided}:{looked}:{granted}:{types}:{refused}")
     }
 }
 
@@ -78,11 +79,18 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            notice in "[a-z0-9_-]{0,12}", version: u32, hash in "[0-9a-f]{0,8}", decided in -9_i64..99_999, looked: i64,
+            notice in "[a-z0-9_-]{0,12}", version: u32, terms: Option<u64>, decided in -9_i64..99_999, looked: i64,
             granted in proptest::collection::vec("[a-z_]{1,9}", 0..5), types in proptest::collection::vec("[a-z_]{1,9}", 0..3),
+            refused in proptest::collection::vec("[a-z_]{1,9}", 0..5),
         ) {
-            let choice = Choice { notice, version, hash, decided, looked, granted, types };
+            let choice = Choice { notice, version, terms, decided, looked, granted, types, refused };
             prop_assert_eq!(Choice::parse(&choice.to_string()), Some(choice));
+        }
+
+        #[test]
+        fn of_an_earlier_cookie_no_refusal_is_read(hash in "[0-9a-f]{8}", granted in "[a-z]{0,9}") {
+            let choice = Choice::parse(&format!("1:web-banner:1:{hash}:20000:20001:{granted}:")).unwrap();
+            prop_assert_eq!((choice.terms, choice.refused.len(), choice.looked), (None, 0, 20001));
         }
 
         #[test]

@@ -1,22 +1,23 @@
 //! Decisions of a device that is known by a cookie: `"device": "cookie"` in `POST /v1/consents`.
 //!
 //! The ID is made with the first grant and goes with the last one. Whoever refuses everything is left with a cookie that remembers
-//! the refusal; the record of it is kept under an ID that nobody has.
+//! the refusal; the record of it is kept under an ID that nobody has. The cookie says what was refused and under which terms, so that
+//! they are asked again when somebody who agreed would be: when what is done becomes more, and not when words are put right.
 
 use actix_web::cookie::Cookie;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::super::signal::View;
-use super::super::{NoticeShown, Standpoint, State};
+use super::super::NoticeShown;
 use super::choice::Choice;
 use super::signal::consent_mode;
-use super::{identifier, kind_named, problem};
+use super::{identifier, kind_named, notice};
 use crate::app::App;
 use crate::auth::device::{self, CHOICE, ID};
 use crate::clock::{DAY_MS, Millis};
 use crate::error::{Code, Problem};
-use crate::policy::{Notice, Policy, Source};
+use crate::policy::{Notice, Policy, Purposes, Source};
 
 /// How long a decision is remembered if the policy does not say, and at most: browsers keep no cookie longer.
 const DAYS_MAX: u32 = 400;
@@ -27,13 +28,20 @@ pub(super) struct Known {
     pub(super) id: String,
     /// Whether the browser has it already.
     has_cookie: bool,
+    /// What the browser remembers to have refused before, and still refuses.
+    refused: Purposes,
 }
 
 /// The device that decides. Only a page of the source's own origins and of the same site may ask for that.
 ///
 /// # Errors
 /// `invalid_field` for anything but `cookie`; `origin_not_allowed` for any other page.
-pub(super) fn asked(req: &HttpRequest, app: &App, source: Option<&Source>, name: &str) -> Result<Known, Problem> {
+pub(super) fn asked(
+    req: &HttpRequest,
+    (app, policy): (&App, &Policy),
+    source: Option<&Source>,
+    name: &str,
+) -> Result<Known, Problem> {
     if name != "cookie" {
         return Err(Problem::field(Code::InvalidField, "device").detail("must be \"cookie\""));
     }
@@ -43,10 +51,11 @@ pub(super) fn asked(req: &HttpRequest, app: &App, source: Option<&Source>, name:
             .detail("cookies are for pages of the same site, at an origin of the source")
     })?;
     if let Some(id) = device::of(req, source) {
-        return Ok(Known { id, has_cookie: true });
+        return Ok(Known { id, has_cookie: true, refused: Purposes::NONE });
     }
+    let refused = remembered(req, source).map_or(Purposes::NONE, |choice| still_refused(app, policy, &choice));
     let random = app.chance.bytes().map_err(|_none| Problem::new(Code::Unavailable).retry_after(5))?;
-    Ok(Known { id: device::id(random), has_cookie: false })
+    Ok(Known { id: device::id(random), has_cookie: false, refused })
 }
 
 impl Known {
@@ -60,7 +69,10 @@ impl Known {
         (app, policy): (&App, &Policy),
         (shown, view, at): (Option<&NoticeShown>, View, Millis),
     ) -> Result<(), Problem> {
-        let granted = granted(app, policy, &self.id, at)?;
+        let Said { granted, mut refused } = said(app, policy, &self.id, at)?;
+        let before = policy.names(self.refused).into_iter().filter(|id| !granted.iter().chain(&refused).any(|said| said == id));
+        let before: Vec<String> = before.map(str::to_owned).collect();
+        refused.extend(before);
         let notice = shown.and_then(|shown| policy.notice(&shown.id));
         let days = lifetime_days(policy, notice);
         if !granted.is_empty() {
@@ -72,20 +84,27 @@ impl Known {
         let choice = Choice {
             notice: shown.map(|shown| shown.id.clone()).unwrap_or_default(),
             version: shown.map_or(0, |shown| shown.version),
-            hash: shown.and_then(|shown| shown.hash.get(..Choice::HASH_CHARS)).unwrap_or_default().to_owned(),
+            terms: Some(policy.terms.tag),
             decided: day,
             looked: day,
             granted,
             types: types(view, policy),
+            refused,
         };
         put(answer, &device::cookie(req, CHOICE, choice.to_string(), days))
     }
 }
 
-/// What a browser remembers of this notice, if its page may say so.
-pub(super) fn remembered(req: &HttpRequest, source: &Source, notice: &Notice) -> Option<Choice> {
-    let choice = Choice::parse(device::value(req, CHOICE)?)?;
-    (choice.notice == notice.id && device::is_own_page(req, source)).then_some(choice)
+/// What a browser remembers, if its page may say so.
+pub(super) fn remembered(req: &HttpRequest, source: &Source) -> Option<Choice> {
+    Choice::parse(device::value(req, CHOICE)?).filter(|_| device::is_own_page(req, source))
+}
+
+/// What a browser remembers to have refused, as far as no more is done now than was then.
+pub(super) fn still_refused(app: &App, policy: &Policy, choice: &Choice) -> Purposes {
+    let known = choice.refused.iter().filter_map(|id| policy.purpose(id));
+    let refused = known.fold(Purposes::NONE, |all, index| all.or(Purposes::one(index)));
+    choice.terms.map_or(Purposes::NONE, |terms| app.consents.still_refused(refused, terms))
 }
 
 /// Notes in the browser that it has looked whether it must be asked again, and what stands today.
@@ -101,18 +120,32 @@ pub(super) fn looked(
     let today = now / DAY_MS;
     let passed = u32::try_from(today.saturating_sub(choice.decided)).unwrap_or(0);
     let left = lifetime_days(policy, Some(notice)).saturating_sub(passed).max(1);
-    let granted = device.map_or_else(|| Ok(Vec::new()), |id| granted(app, policy, id, now))?;
+    let granted = device.map_or_else(|| Ok(Vec::new()), |id| said(app, policy, id, now).map(|said| said.granted))?;
     let choice = Choice { looked: today, granted, types: types(view, policy), ..choice };
     put(answer, &device::cookie(req, CHOICE, choice.to_string(), left))
 }
 
-/// The purposes that a device has granted, and for which that still holds.
-fn granted(app: &App, policy: &Policy, id: &str, at: Millis) -> Result<Vec<String>, Problem> {
+/// What a device has said, as far as it holds.
+struct Said {
+    /// The purposes that it has granted. A grant that was given for less than what would be done now is none.
+    granted: Vec<String>,
+    /// Those that it has refused, and need not be asked for again.
+    refused: Vec<String>,
+}
+
+fn said(app: &App, policy: &Policy, id: &str, at: Millis) -> Result<Said, Problem> {
     let kind = kind_named(policy, "anonymousId").ok_or_else(|| Problem::field(Code::InvalidField, "device"))?;
     let own = identifier(app, policy, kind, id, "device")?;
-    let stands = app.consents.stands(&[own], at).map_err(problem)?;
-    let holds = |(state, _, expires): &Standpoint| *state == State::Granted && expires.is_none_or(|end| end > at);
-    Ok(stands.into_iter().filter(|(_, stand)| holds(stand)).map(|(purpose, _)| purpose).collect())
+    let (stands, ask) = notice::stands(app, policy, &[own], at)?;
+    let mut said = Said { granted: Vec::new(), refused: Vec::new() };
+    for (purpose, stand) in stands {
+        match stand.state {
+            "granted" => said.granted.push(purpose),
+            "denied" | "withdrawn" if !policy.purpose(&purpose).is_some_and(|index| ask.has(index)) => said.refused.push(purpose),
+            _ => {}
+        }
+    }
+    Ok(said)
 }
 
 /// The types of Google Consent Mode that are granted.

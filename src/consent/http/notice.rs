@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::super::signal::View;
 use super::super::{Handle, Handout, Refusal, Shown, Signal, asks};
+use super::choice::Choice;
 use super::{RecordConsent, Stand, asked, device, identifier, is_secret, kind_named, problem, signal, stand};
 use crate::app::App;
 use crate::auth;
@@ -125,12 +126,10 @@ pub async fn show(
     let text = notice.languages.get(language).ok_or_else(|| unknown("language"))?;
     let now = app.clock.now();
     let device = query.get("anonymousId").cloned().or_else(|| auth::device::of(&req, source));
-    let choice = device::remembered(&req, source, notice);
+    let choice = device::remembered(&req, source);
     let heard = signal::of(&req, &policy);
     let receipt = heed(&app, (&policy, index), device.as_deref(), heard, now).await?;
-    let visitor = Visitor::of(&app, &policy, device.as_deref(), heard, now)?;
-    // Who has no device and remembers something has refused; in whichever language, but this very text.
-    let refused = device.is_none() && choice.as_ref().is_some_and(|choice| choice.is_about(notice));
+    let visitor = Visitor::of((&app, &policy), device.as_deref(), choice.as_ref(), heard, now)?;
     let layout = notice.layout.as_ref().map(|layout| layout.version);
     let origin = auth::page(&req);
     let handout = Handout { source: &source.id, origin, notice: &notice.id, language, hash: &text.hash, layout };
@@ -156,8 +155,8 @@ pub async fn show(
         },
         privacy_url: controller.privacy_url.clone(),
         languages: notice.languages.keys().cloned().collect(),
-        ask: visitor.stands.as_ref().map_or(!refused, |(_, ask)| !notice.purposes.and(*ask).is_empty()),
-        decisions: visitor.stands.map(|(decisions, _)| decisions),
+        ask: !notice.purposes.and(visitor.ask).is_empty(),
+        decisions: visitor.decisions,
         signal: signal::said(visitor.refusing, visitor.view, receipt.as_ref(), &policy),
         consent_mode: signal::consent_mode(visitor.view, &policy),
         token: ticket.text,
@@ -187,8 +186,10 @@ fn purposes(policy: &Policy, notice: &Notice, language: &str) -> Vec<PurposeShow
 
 /// Who looks at a notice, as far as their browser says.
 struct Visitor {
-    /// What stands for the device, and for which purposes it would have to be asked; nothing if there is no device.
-    stands: Option<(BTreeMap<String, Stand>, Purposes)>,
+    /// What stands for the device; nothing if there is none.
+    decisions: Option<BTreeMap<String, Stand>>,
+    /// For which purposes they would have to be asked.
+    ask: Purposes,
     /// What holds.
     view: View,
     /// The signal of the browser, if no grant prevails over it.
@@ -196,18 +197,29 @@ struct Visitor {
 }
 
 impl Visitor {
-    fn of(app: &App, policy: &Policy, device: Option<&str>, signal: Option<Signal>, now: Millis) -> Result<Self, Problem> {
+    fn of(
+        (app, policy): (&App, &Policy),
+        device: Option<&str>,
+        choice: Option<&Choice>,
+        signal: Option<Signal>,
+        now: Millis,
+    ) -> Result<Self, Problem> {
         let kind = kind_named(policy, "anonymousId").ok_or_else(|| Problem::field(Code::InvalidField, "anonymousId"))?;
         let own = device.map(|device| identifier(app, policy, kind, device, "anonymousId")).transpose()?;
         let stated = own.as_slice();
         let view = app.consents.view(stated, signal, policy, now).map_err(problem)?;
         let prevails = policy.signals.gpc.as_ref().is_some_and(|gpc| gpc.conflict == Conflict::Signal);
-        let mut stands = if own.is_some() { Some(stands(app, policy, stated, now)?) } else { None };
-        if let Some((_, ask)) = stands.as_mut().filter(|_| prevails) {
+        let (decisions, mut ask) = stands(app, policy, stated, now)?;
+        if prevails {
             // Nobody is asked for what their browser refuses for them and they cannot grant.
-            *ask = ask.without(view.refuses);
+            ask = ask.without(view.refuses);
         }
-        Ok(Self { stands, view, refusing: signal.filter(|_| prevails) })
+        // Who has no device and remembers something has refused it.
+        if let Some(choice) = choice.filter(|_| device.is_none()) {
+            ask = ask.without(device::still_refused(app, policy, choice));
+        }
+        let decisions = own.is_some().then_some(decisions);
+        Ok(Self { decisions, ask, view, refusing: signal.filter(|_| prevails) })
     }
 }
 
@@ -234,9 +246,10 @@ pub(super) fn stands(
 ) -> Result<(BTreeMap<String, Stand>, Purposes), Problem> {
     let stands = app.consents.stands(stated, now).map_err(problem)?;
     let (outdated, widened) = app.consents.outdated(stated, policy).map_err(problem)?;
+    let less = outdated.or(widened).or(app.consents.refused_less(stated, policy).map_err(problem)?);
     let known = |purpose: &Purpose| stands.get(&purpose.id).copied();
-    let ask = policy.purposes.iter().enumerate().filter(|(_, purpose)| asks(purpose, known(purpose), now));
-    let ask = ask.fold(outdated.or(widened), |all, (index, _)| all.or(Purposes::one(index)));
+    let ask = policy.purposes.iter().enumerate().filter(|(index, purpose)| asks(purpose, known(purpose), less.has(*index), now));
+    let ask = ask.fold(Purposes::NONE, |all, (index, _)| all.or(Purposes::one(index)));
     let is_outdated = |purpose: &Purpose| policy.purpose(&purpose.id).is_some_and(|index| outdated.has(index));
     let one = |purpose: &Purpose| match stand(known(purpose), now) {
         Stand { state: "granted", at, expires_at } if is_outdated(purpose) => Stand { state: "outdated", at, expires_at },

@@ -55,6 +55,7 @@ fn a_typo_changes_nothing_and_more_waits_until_somebody_agrees_again() {
         let standing = house.standing(D, NOON + 1);
         assert_eq!((standing.outdated, standing.strangers), (Purposes::NONE, partners), "the other recipients go on");
         assert_eq!(house.consents.outdated(&house.identifiers(D), &partner).unwrap(), (Purposes::NONE, analytics));
+        assert_eq!(house.consents.refused_less(&house.identifiers(D), &partner).unwrap(), Purposes::NONE);
         house.reload(&shipped);
         assert!(house.allows(D, "analytics", NOON + 1), "and what was taken back counts as it did");
         house.consents.fold_check(&house.policy).unwrap();
@@ -67,6 +68,13 @@ fn a_typo_changes_nothing_and_more_waits_until_somebody_agrees_again() {
     assert!(house.allows(D, "analytics", NOON + 3));
 }
 
+/// Whether whoever refused this is asked again: by what the gateway knows of them, and by what a browser alone remembers.
+fn asked_again(house: &House, who: &[(&str, &str)], purpose: &str, tag: u64) -> [bool; 2] {
+    let bit = house.bit(purpose);
+    let known = house.consents.refused_less(&house.identifiers(who), &house.policy).unwrap();
+    [known.and(bit) == bit, house.consents.still_refused(bit, tag).is_empty()]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]
@@ -75,6 +83,7 @@ proptest! {
         let mut house = House::new();
         let who: [&[(&str, &str)]; 2] = [D, U];
         let mut given: BTreeMap<(usize, usize), (bool, Terms)> = BTreeMap::new();
+        let mut tags: BTreeMap<(usize, usize), u64> = BTreeMap::new();
         for (at, (act, policy, person, yes)) in acts.into_iter().enumerate() {
             let at = NOON + i64::try_from(at).unwrap();
             match act {
@@ -83,12 +92,15 @@ proptest! {
                 _ => {
                     let purpose = policy % ASKED.len();
                     house.decide(who[person], &[(ASKED[purpose], yes)], at);
+                    tags.insert((person, purpose), house.policy.terms.tag);
                     given.insert((person, purpose), (yes, house.policy.terms.of[ASKED[purpose]].clone()));
                 }
             }
             for ((person, purpose), (yes, then)) in &given {
                 let standing = house.standing(who[*person], at + 1);
                 let wider = then.widened_by(&house.policy.terms.of[ASKED[*purpose]]);
+                let again = asked_again(&house, who[*person], ASKED[*purpose], tags[&(*person, *purpose)]);
+                prop_assert_eq!(again, [!wider.is_empty() && !yes, !wider.is_empty()], "{:?}", wider);
                 let counts = *yes && wider.iter().all(|widening| widening.recipient().is_some());
                 prop_assert_eq!(!standing.granted.and(house.bit(ASKED[*purpose])).is_empty(), counts, "{:?}", wider);
                 for stranger in wider.iter().filter(|_| counts).filter_map(Widening::recipient) {

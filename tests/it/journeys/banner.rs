@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::people::{Person, arrived, policy_where};
+use crate::harness::people::{Person, arrived, basic, policy_where};
 use crate::harness::{Answer, Gateway, project};
 
 /// A browser on a page of the gateway's own site.
@@ -112,7 +112,8 @@ fn the_id_comes_with_the_first_grant_and_goes_with_the_last() {
     let answer = browser.decides(&[("analytics", "denied"), ("personalization", "denied"), ("ads_sharing", "denied")]);
     assert_eq!(answer.json()["decisions"]["analytics"]["state"], "withdrawn");
     assert!(browser.cookie("pforte_id").is_none());
-    assert!(!browser.cookie("pforte_choice").unwrap().contains("analytics"), "nothing is granted");
+    let choice: Vec<&str> = browser.cookie("pforte_choice").unwrap().split(':').collect();
+    assert_eq!((choice[6], choice[8]), ("", "ads_sharing+analytics+personalization"), "nothing is granted");
     browser.sends("after");
     assert_eq!(arrived(&gateway), ["granted", "again"]);
 }
@@ -125,8 +126,8 @@ fn a_refusal_leaves_no_id_and_is_recorded() {
     assert!(answer.json()["receipt"].as_str().unwrap().starts_with("rcp_"));
     let names: Vec<&str> = browser.cookies.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["pforte_choice"]);
-    let hash = browser.notice()["hash"].as_str().unwrap()[..8].to_owned();
-    assert!(browser.cookie("pforte_choice").unwrap().contains(&hash), "which text was refused");
+    let choice: Vec<&str> = browser.cookie("pforte_choice").unwrap().split(':').collect();
+    assert_eq!((choice[0], choice[1], choice[3].len(), choice[8]), ("1", "web-banner", 16, "analytics+personalization"));
     browser.sends("refused");
     assert!(arrived(&gateway).is_empty());
 }
@@ -141,6 +142,129 @@ fn a_refusal_is_remembered_for_as_long_as_a_grant() {
     };
     assert_eq!(age("granted"), (395 * 86_400).to_string());
     assert_eq!(age("denied"), age("granted"));
+}
+
+/// What the banner asks for, apart from what a mail has to confirm.
+const ASKED: [&str; 4] = ["ads_sharing", "analytics", "identity_linking", "personalization"];
+
+/// Decides about everything: yes to these, no to the rest.
+fn all_but(granted: &[&str]) -> Vec<(&'static str, &'static str)> {
+    let said = |id: &&'static str| if granted.contains(id) { "granted" } else { "denied" };
+    ASKED.iter().map(|id| (*id, said(id))).collect()
+}
+
+/// Puts the shipped policy with one piece of one file replaced in force, and says whether `policy diff` says that somebody is asked again.
+fn put_in_force(gateway: &Gateway, live: &std::path::Path, (file, from, to): (&str, &str, &str)) -> bool {
+    let changed = policy_where(file, from, to);
+    for file in ["purposes.toml", "destinations.toml", "notices/web-banner.de.toml"] {
+        std::fs::copy(changed.path().join(file), live.join(file)).unwrap();
+    }
+    let reloaded = gateway.command(&["policy", "reload"]);
+    assert!(reloaded.status.success(), "{}", String::from_utf8_lossy(&reloaded.stderr));
+    let shipped = project().join("policies");
+    let said = gateway.command(&["policy", "diff", shipped.to_str().unwrap(), live.to_str().unwrap()]);
+    match said.status.code() {
+        Some(0) => false,
+        Some(3) => true,
+        code => panic!("{code:?} {}", String::from_utf8_lossy(&said.stderr)),
+    }
+}
+
+const SHIPPED: (&str, &str, &str) = ("purposes.toml", "proof_years = 3", "proof_years = 3");
+const WIDER: (&str, &str, &str) = ("purposes.toml", "\"device data\"]", "\"device data\", \"location\"]");
+
+#[test]
+fn who_refused_and_who_agreed_are_asked_again_when_the_diff_says_so_and_not_for_a_typo() {
+    let live = policy_where(SHIPPED.0, SHIPPED.1, SHIPPED.2);
+    let mut gateway = Gateway::with_policies(live.path());
+    let (app, key) = (Person::new("app"), basic("wk_app"));
+    let refusals = all_but(&[]);
+    app.decides_as(&gateway, "wk_app", &json!({"anonymousId": app.device, "method": "banner"}), &refusals);
+    // One has only the cookie that remembers, two have an ID as well.
+    let decided: Vec<Vec<(String, String)>> = [all_but(&[]), all_but(&ASKED), all_but(&["personalization"])]
+        .into_iter()
+        .map(|said| {
+            let mut browser = Browser::new(&gateway);
+            browser.decides(&said);
+            browser.cookies
+        })
+        .collect();
+    let asks = |gateway: &Gateway| -> Vec<bool> {
+        let theirs = decided.iter().map(|cookies| {
+            let mut browser = Browser { cookies: cookies.clone(), ..Browser::new(gateway) };
+            // What it notes of the look must not change what it remembers.
+            (browser.notice(), browser.notice()).1["ask"].as_bool().unwrap()
+        });
+        let path = format!("/v1/notice?anonymousId={}", app.device);
+        theirs.chain([gateway.get(&path, &key).json()["ask"].as_bool().unwrap()]).collect()
+    };
+    for (change, again) in [
+        (("purposes.toml", "Wir zählen, welche Seiten", "Wir zählen welche Seiten"), false),
+        (("notices/web-banner.de.toml", "Dürfen wir", "Können wir"), false),
+        (("purposes.toml", "[\"usage data\", \"device data\"]", "[\"usage data\"]"), false),
+        (("purposes.toml", "retention_days = 90\n", "retention_days = 89\n"), false),
+        (WIDER, true),
+        (("purposes.toml", "retention_days = 90\n", "retention_days = 91\n"), true),
+        (("purposes.toml", "id = \"analytics\"\n", "id = \"analytics\"\nversion = 2\n"), true),
+        (("destinations.toml", "url = \"\"", "url = \"https://partner.example/\""), true),
+        (SHIPPED, false),
+    ] {
+        assert_eq!(put_in_force(&gateway, live.path(), change), again, "{change:?}");
+        assert_eq!(asks(&gateway), [again; 4], "{change:?}");
+    }
+    // Under which terms it was said is known after a crash as well.
+    put_in_force(&gateway, live.path(), WIDER);
+    gateway.crash();
+    assert_eq!(asks(&gateway), [true; 4]);
+    put_in_force(&gateway, live.path(), SHIPPED);
+    gateway.crash();
+    assert_eq!(asks(&gateway), [false; 4]);
+}
+
+#[test]
+fn a_browser_remembers_each_refusal_for_what_it_was_said_to() {
+    let live = policy_where(SHIPPED.0, SHIPPED.1, SHIPPED.2);
+    let gateway = Gateway::with_policies(live.path());
+    let mut browser = Browser::new(&gateway);
+    assert_eq!(browser.notice()["ask"], true);
+    // Purpose by purpose, without an ID in between.
+    for (said, ask) in [(&all_but(&[])[..2], true), (&all_but(&[])[2..], false)] {
+        browser.decides(said);
+        assert_eq!(browser.notice()["ask"], ask);
+        assert!(browser.cookie("pforte_id").is_none());
+    }
+    put_in_force(&gateway, live.path(), WIDER);
+    assert_eq!(browser.notice()["ask"], true);
+    // What was refused under other terms before is not asked for again with it.
+    browser.decides(&[("analytics", "denied")]);
+    assert_eq!(browser.notice()["ask"], false);
+    put_in_force(&gateway, live.path(), SHIPPED);
+    assert_eq!(browser.notice()["ask"], false, "who refuses more refuses less");
+
+    // Of a grant that no longer counts scripts of the page are not told that it does.
+    let mut granted = Browser::new(&gateway);
+    granted.decides(&all_but(&ASKED));
+    put_in_force(&gateway, live.path(), WIDER);
+    granted.decides(&[("personalization", "granted")]);
+    let choice: Vec<&str> = granted.cookie("pforte_choice").unwrap().split(':').collect();
+    assert_eq!(choice[6], "ads_sharing+identity_linking+personalization");
+    assert!(!choice[7].contains("analytics_storage"), "{choice:?}");
+
+    // Cookies of earlier days, and what anybody can write into theirs.
+    let tag = browser.cookie("pforte_choice").unwrap().split(':').nth(3).unwrap().to_owned();
+    let all = ASKED.join("+");
+    for cookie in [
+        "1:web-banner:1:0123abcd:20000:20001::".to_owned(),
+        format!("1:web-banner:1:0000000000000000:20000:20001:::{all}"),
+        format!("1:web-banner:1::20000:20001:::{all}"),
+        format!("1:web-banner:1:{tag}:20000:20001:{all}:"),
+        format!("2:web-banner:1:{tag}:20000:20001:::{all}"),
+        format!("1:web-banner:1:{tag}:20000:20001:::analytics+analytics+world_domination"),
+        format!("1:web-banner:1:{tag}:20000:20001:::{}", "x".repeat(2_100)),
+    ] {
+        let mut other = Browser { cookies: vec![(String::from("pforte_choice"), cookie.clone())], ..Browser::new(&gateway) };
+        assert_eq!(other.notice()["ask"], true, "{cookie}");
+    }
 }
 
 #[test]
