@@ -79,6 +79,14 @@ fn say(receipt: &Receipt, head: &Head, named: bool) {
     if let Some(notice) = &statement.notice {
         println!("notice    {} version {} ({}), SHA-256 {}", notice.id, notice.version, notice.language, notice.hash);
     }
+    // In the form of JSON: what somebody else wrote cannot pass for a line of ours.
+    if let Some(evidence) = &statement.evidence {
+        println!("evidence  {}", serde_json::to_string(evidence).unwrap_or_default());
+        println!("          This is what another tool says. It is recorded that it said so, and not whether it is true.");
+    }
+    if let Some(opt_in) = &statement.double_opt_in {
+        println!("opt-in    {}", serde_json::to_string(opt_in).unwrap_or_default());
+    }
     println!("person    {}", statement.person);
     println!("entry     {} at {} of {}", receipt.jti, receipt.ledger.index, head.size);
     if !named {

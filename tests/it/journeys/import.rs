@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::people::{Person, basic};
 use crate::harness::{Answer, CANARY, Gateway, project};
+use crate::portal::Browser;
 
 /// A file in the gateway's folder that is taken away before anybody looks for plain identifiers.
 struct Export(PathBuf);
@@ -110,6 +111,54 @@ fn a_list_is_taken_over_with_its_evidence_and_wrong_lines_are_named() {
     assert_eq!(decision["evidence"]["where"], "Messe Mainz");
     let page = gateway.get(&format!("/v1/requests/{id}/package?format=html&language=de"), &operator).text;
     assert!(page.contains("Messe Mainz") && page.contains("own list"), "{page}");
+}
+
+#[test]
+fn the_receipt_of_what_was_taken_over_holds_offline_and_names_its_evidence() {
+    let gateway = Gateway::start();
+    let erika = Person::new("erika");
+    let evidence = json!({"obtainedAt": "2026-09-01T10:30:00+02:00", "tool": "newsletter tool", "where": "Messe Mainz",
+        "text": "Ja, ich möchte\nden Newsletter.", "proof": "Formular 17"});
+    let record = json!({"key": "4711", "identifiers": {"email": erika.email}, "decisions": {"marketing_email": "granted"},
+        "evidence": evidence});
+    let answer = api(&gateway, &json!({"source": "import", "records": [record]}));
+    assert_eq!((answer.status, &answer.json()["recorded"]), (200, &json!(1)), "{}", answer.text);
+
+    // The person finds the receipt where all of theirs are.
+    let mut browser = Browser::new(&gateway).sign_in(&erika.email);
+    let history = browser.page("/portal/history").text;
+    let path = history.split("href=\"").find(|rest| rest.starts_with("/portal/receipts/")).unwrap();
+    let path = path.split(['"', '?']).next().unwrap();
+    let signed = gateway.wait_for("the receipt", || {
+        Some(browser.get(&format!("{path}?format=jws"))).filter(|answer| answer.status == 200)
+    });
+    std::fs::write(gateway.path("jwks.json"), gateway.get("/.well-known/jwks.json", "").text).unwrap();
+    let verify = |text: &str| {
+        std::fs::write(gateway.path("receipt.jws"), text).unwrap();
+        let done = gateway.command(&["receipt", "verify", "receipt.jws"]);
+        (done.status.success(), String::from_utf8_lossy(&done.stdout).into_owned())
+    };
+    let (holds, said) = verify(&signed.text);
+    assert!(holds && said.contains("by import at import"), "{said}");
+    let line = said.lines().find_map(|line| line.strip_prefix("evidence  ")).unwrap_or_else(|| panic!("{said}"));
+    let mut expected = evidence;
+    (expected["key"], expected["obtainedAt"]) = (json!("4711"), json!("2026-09-01T08:30:00.000Z"));
+    assert_eq!(serde_json::from_str::<Value>(line).unwrap(), expected);
+    // It is in what is signed, and in what the ledger's entry commits to.
+    let claims = claims(&signed.text);
+    assert_eq!(claims["statement"]["evidence"], expected);
+    let mut receipt: pforte::consent::Receipt = serde_json::from_value(claims).unwrap();
+    assert!(receipt.check(None).is_ok());
+    receipt.statement.evidence.as_mut().unwrap().proof = Some(String::from("Formular 18"));
+    assert!(receipt.check(None).is_err(), "other evidence is not what was recorded");
+    let page = browser.get(path).text;
+    assert!(page.contains("Messe Mainz") && page.contains("Formular 17"), "{page}");
+}
+
+fn claims(signed: &str) -> Value {
+    use base64::Engine as _;
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(signed.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
 }
 
 #[test]
