@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::people::{Person, arrived, basic, id, policy_where};
-use crate::harness::{Answer, Gateway};
+use crate::harness::hook::Hook;
+use crate::harness::people::{Person, arrived, basic, id, policy_where, send};
+use crate::harness::{Answer, Gateway, project};
 
 /// The shipped policy, with the signal refusing what the archive needs.
 fn gateway() -> (tempfile::TempDir, Gateway) {
@@ -141,6 +142,107 @@ fn who_never_decided_is_not_stored_for_sending_a_signal() {
     assert_eq!(subjects(&gateway), before);
 }
 
+/// G7.
+#[test]
+fn what_staff_records_is_not_touched_until_that_browser_comes_by_again() {
+    let (_policies, gateway) = gateway();
+    let erika = Person::new("erika");
+    let policies = project().join("policies");
+    let made = ["key", "create", "--source", "till", "--scope", "consents:write", "--policies", policies.to_str().unwrap()];
+    let made = gateway.command(&made);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let staff = format!("Bearer {}", String::from_utf8(made.stdout).unwrap().lines().next().unwrap());
+    assert_eq!(shown(&gateway, &erika, true)["decisions"]["analytics"]["state"], "unset");
+    // Somebody says yes at the till. No browser has to do with that.
+    let said = json!({"anonymousId": erika.device, "method": "spoken", "decisions": {"analytics": "granted"}});
+    let answer = gateway.post("/v1/consents", &staff, said.to_string().as_bytes());
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert_eq!((&answer.json()["decisions"]["analytics"]["state"], answer.json().get("signal")), (&json!("granted"), None));
+    let (before, with) = (erika.does("Before"), erika.does("With"));
+    sends(&gateway, &[&before], false);
+    assert_eq!(arrived(&gateway), [id(&before)]);
+    // The browser's next request counts again.
+    sends(&gateway, &[&with], true);
+    assert_eq!(arrived(&gateway), [id(&before)]);
+    assert_eq!(shown(&gateway, &erika, false)["decisions"]["analytics"]["state"], "withdrawn");
+}
+
+/// G4.
+#[test]
+fn a_grant_that_prevails_says_in_its_receipt_that_the_signal_was_set() {
+    let policies = policy_where("signals.toml", "conflict = \"signal\"", "conflict = \"grant\"");
+    let gateway = Gateway::with_policies(policies.path());
+    let erika = Person::new("erika");
+    let answer = decides(&gateway, &erika, &json!({"ads_sharing": "granted"}), true);
+    assert_eq!(answer["decisions"]["ads_sharing"]["state"], "granted");
+    let handle = answer["receipt"].as_str().unwrap();
+    for (query, words) in [("", "\"signal\":\"gpc\""), ("?format=html&language=en", "your explicit decision prevailed over it")] {
+        let receipt = gateway.wait_for("the receipt", || {
+            let receipt = gateway.get(&format!("/v1/consents/{handle}/receipt{query}"), &basic("wk_app"));
+            (receipt.status == 200).then_some(receipt.text)
+        });
+        assert!(if query.is_empty() { claims(&receipt) } else { receipt }.contains(words), "{words}");
+    }
+}
+
+/// What is signed in a receipt, as text.
+fn claims(signed: &str) -> String {
+    use base64::Engine as _;
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(signed.split('.').nth(1).unwrap()).unwrap();
+    String::from_utf8(payload).unwrap()
+}
+
+/// C5.
+#[test]
+fn a_report_of_the_sites_own_banner_counts_once() {
+    let mut gateway = Gateway::start();
+    let erika = Person::new("erika");
+    let mut report = erika.does("Segment Consent Preference Updated");
+    report["context"] = json!({"consent": {"categoryPreferences": {"Analytics": true}}});
+    sends(&gateway, &[&report, &report], false);
+    assert_eq!(shown(&gateway, &erika, false)["decisions"]["analytics"]["state"], "granted");
+    decides(&gateway, &erika, &json!({"analytics": "denied"}), false);
+    sends(&gateway, &[&report], false);
+    gateway.crash();
+    sends(&gateway, &[&report], false);
+    assert_eq!(shown(&gateway, &erika, false)["decisions"]["analytics"]["state"], "withdrawn", "it comes late, and was heard before");
+}
+
+/// C1, O1, O2, O3.
+#[test]
+fn what_goes_out_says_what_stands_when_it_goes_narrowed_by_what_came_in() {
+    let hook = Hook::start(500);
+    let url = format!("url = \"http://{}/events\"\nallow_private = true", hook.address);
+    let policies = policy_where("destinations.toml", "url = \"\"", &url);
+    let gateway = Gateway::with_policies(policies.path());
+    let erika = Person::new("erika");
+    erika.decides(&gateway, &[("ads_sharing", "granted"), ("analytics", "granted"), ("personalization", "granted")]);
+    let mut order = erika.does("Order Completed");
+    let said = json!({"Advertising": true, "Analytics": false, "Functional": true, "Cross-Device": true});
+    order["context"] = json!({"consent": {"categoryPreferences": said}});
+    send(&gateway, "wk_web", &[order]);
+    let sent = |status: u16| -> Option<Value> {
+        let calls = hook.calls("/events");
+        let call = calls.iter().find(|call| call.status == status)?;
+        let body = String::from_utf8(call.body.clone()).unwrap();
+        assert!(!body.contains("categoryPreferences") && !body.contains("Advertising"), "the object that came in goes out: {body}");
+        Some(serde_json::from_str::<Value>(&body).unwrap()["consent"].clone())
+    };
+    let consent = |allowed: [&str; 3], denied: &[&str]| {
+        let allowed: Vec<&str> = allowed.into_iter().filter(|id| !denied.contains(id)).collect();
+        json!({"purposes": ["ads_sharing"], "allowedConsentIds": allowed, "deniedConsentIds": denied})
+    };
+    let all = ["necessary", "personalization", "ads_sharing"];
+    // Nobody has granted `identity_linking`, whatever the event says; `analytics` was granted, and not for this event.
+    let first = consent(all, &["analytics", "marketing_email", "identity_linking"]);
+    assert_eq!(gateway.wait_for("a first try", || sent(500)), first);
+    erika.decides(&gateway, &[("personalization", "denied")]);
+    hook.answers(200);
+    let then = consent(all, &["analytics", "personalization", "marketing_email", "identity_linking"]);
+    assert_eq!(gateway.wait_for("it to arrive", || sent(200)), then);
+    gateway.drain();
+}
+
 #[test]
 fn what_the_company_says_of_the_signal_follows_from_the_policy() {
     let gateway = Gateway::start();
@@ -184,4 +286,11 @@ fn tags_are_told_what_holds_and_denied_for_everything_else() {
     assert_eq!(granted(&answer), ["ad_personalization", "ad_storage", "ad_user_data", "analytics_storage", "security_storage"]);
     let answer = decides(&gateway, &erika, &json!({"analytics": "denied"}), false);
     assert_eq!(granted(&answer), ["ad_personalization", "ad_storage", "ad_user_data", "security_storage"]);
+    // M3: what somebody refuses who is known to use this device is denied here, too.
+    erika.decides_as(&gateway, "wk_till", &json!({"userId": erika.user_id, "method": "spoken"}), &[("ads_sharing", "denied")]);
+    let mut both = erika.does("Signed In");
+    both["userId"] = json!(erika.user_id);
+    sends(&gateway, &[&both], false);
+    let answer = shown(&gateway, &erika, false);
+    assert_eq!((granted(&answer), &answer["decisions"]["ads_sharing"]["state"]), (vec![String::from("security_storage")], &json!("granted")));
 }
