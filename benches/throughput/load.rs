@@ -12,9 +12,17 @@ pub(crate) fn visitor(i: u64) -> String {
 
 /// One event, as a browser sends it.
 pub(crate) fn track(out: &mut Vec<u8>, who: u64, message: u64) {
+    event(out, who, message, "");
+}
+
+/// What a tool for consent adds to the context of an event: as much as the visitors have agreed to.
+const OBJECT: &str = r#""consent":{"categoryPreferences":{"Analytics":true,"Functional":true,"Advertising":false}},"#;
+
+/// The same, with something more in its context.
+fn event(out: &mut Vec<u8>, who: u64, message: u64, said: &str) {
     write!(
         out,
-        r#"{{"type":"track","messageId":"bench-{message:020}","anonymousId":"{}","event":"Product Viewed","timestamp":"2026-11-24T10:00:00.000Z","sentAt":"2026-11-24T10:00:00.100Z","properties":{{"product_id":"4001234567890","name":"Spätburgunder trocken","category":"Rotwein","price":12.9,"currency":"EUR","quantity":1,"position":3,"list":"Empfehlungen"}},"context":{{"locale":"de-DE","ip":"203.0.113.77","userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/147.0 Safari/537.36","page":{{"path":"/rotwein","url":"https://shop.example.de/rotwein","title":"Rotwein"}},"library":{{"name":"analytics.js","version":"2.1"}}}}}}"#,
+        r#"{{"type":"track","messageId":"bench-{message:020}","anonymousId":"{}","event":"Product Viewed","timestamp":"2026-11-24T10:00:00.000Z","sentAt":"2026-11-24T10:00:00.100Z","properties":{{"product_id":"4001234567890","name":"Spätburgunder trocken","category":"Rotwein","price":12.9,"currency":"EUR","quantity":1,"position":3,"list":"Empfehlungen"}},"context":{{{said}"locale":"de-DE","ip":"203.0.113.77","userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/147.0 Safari/537.36","page":{{"path":"/rotwein","url":"https://shop.example.de/rotwein","title":"Rotwein"}},"library":{{"name":"analytics.js","version":"2.1"}}}}}}"#,
         visitor(who)
     )
     .unwrap();
@@ -25,7 +33,12 @@ pub(crate) const KEY: &str = "Basic d2tfYXBwOg==";
 
 /// How many connections send events.
 pub(crate) const fn connections(kind: &str) -> usize {
-    if matches!(kind.as_bytes(), b"batch") { 16 } else { 64 }
+    if is_batch(kind) { 16 } else { 64 }
+}
+
+/// Whether a hundred events come at a time.
+pub(crate) const fn is_batch(kind: &str) -> bool {
+    matches!(kind.as_bytes(), [b'b', b'a', b't', b'c', b'h', ..])
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -38,6 +51,8 @@ enum Kind {
     Change,
     /// People look at what they decided.
     Look,
+    /// People state what they like.
+    Prefer,
 }
 
 /// What somebody decides, as a banner sends it, and where to.
@@ -56,24 +71,35 @@ struct Plan {
     once: bool,
     salt: u64,
     connections: usize,
+    authorization: String,
+    /// Whether the browser sends Global Privacy Control.
+    signals: bool,
+    /// What stands in the context of each event besides.
+    said: &'static str,
 }
 
-/// What the process does: `load ADDRESS KIND SECONDS SUBJECTS SALT CONNECTIONS`.
+/// What the process does: `load ADDRESS KIND SECONDS SUBJECTS SALT CONNECTIONS [AUTHORIZATION]`. A kind may say what comes with its
+/// events: `batch+gpc`, `single+object`.
 pub(crate) fn run(args: &[String]) {
+    let (kind, besides) = args[3].split_once('+').unwrap_or((args[3].as_str(), ""));
     let plan = Plan {
         address: args[2].parse().unwrap(),
-        kind: match args[3].as_str() {
+        kind: match kind {
             "single" => Kind::Single,
             "batch" => Kind::Batch,
             "change" => Kind::Change,
             "look" => Kind::Look,
+            "prefer" => Kind::Prefer,
             _ => Kind::Consent,
         },
         seconds: args[4].parse().unwrap(),
         subjects: args[5].parse().unwrap(),
-        once: args[3] == "consent",
+        once: matches!(kind, "consent" | "prefer"),
         salt: args[6].parse().unwrap(),
         connections: args[7].parse().unwrap(),
+        authorization: args.get(8).map_or(KEY, String::as_str).to_owned(),
+        signals: besides == "gpc",
+        said: if besides == "object" { OBJECT } else { "" },
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (requests, mut latencies, errors, elapsed) = runtime.block_on(drive(&plan));
@@ -113,7 +139,7 @@ async fn connection(plan: &Plan, next: &std::cell::Cell<u64>, began: Instant) ->
         body.clear();
         let path = match plan.kind {
             Kind::Single => {
-                track(&mut body, (n * 7919) % plan.subjects, plan.salt + n);
+                event(&mut body, (n * 7919) % plan.subjects, plan.salt + n, plan.said);
                 "/v1/track"
             }
             Kind::Batch => {
@@ -123,7 +149,7 @@ async fn connection(plan: &Plan, next: &std::cell::Cell<u64>, began: Instant) ->
                         body.push(b',');
                     }
                     let m = n * 100 + i;
-                    track(&mut body, (m * 7919) % plan.subjects, plan.salt + m);
+                    event(&mut body, (m * 7919) % plan.subjects, plan.salt + m, plan.said);
                 }
                 body.extend_from_slice(b"],\"sentAt\":\"2026-11-24T10:00:00.100Z\"}");
                 "/v1/batch"
@@ -132,13 +158,20 @@ async fn connection(plan: &Plan, next: &std::cell::Cell<u64>, began: Instant) ->
             // Some say yes and some say no; each of them has said yes before.
             Kind::Change => decide(&mut body, (n * 7919) % plan.subjects, if n.is_multiple_of(2) { "denied" } else { "granted" }),
             Kind::Look => "/v1/consents",
+            Kind::Prefer => {
+                let who = visitor(n);
+                write!(body, r#"{{"identifiers":{{"device":"{who}"}},"preferences":{{"favourite_colour":"red","bottle_budget":15}}}}"#).unwrap();
+                "/v1/preferences"
+            }
         };
         request.clear();
         if plan.kind == Kind::Look {
             let who = visitor((n * 7919) % plan.subjects);
             write!(request, "GET {path}?anonymousId={who} HTTP/1.1\r\nHost: bench\r\nAuthorization: {KEY}\r\n\r\n").unwrap();
         } else {
-            write!(request, "POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {KEY}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+            let method = if plan.kind == Kind::Prefer { "PATCH" } else { "POST" };
+            let (key, signal) = (&plan.authorization, if plan.signals { "Sec-GPC: 1\r\n" } else { "" });
+            write!(request, "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {key}\r\n{signal}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
         }
         request.extend_from_slice(&body);
         let sent = Instant::now();

@@ -6,7 +6,8 @@
 //! - **all the way**: the same, and both destinations of the shipped policy, the profile store and files, get everything;
 //! - the **delay** from an acknowledgement until the event can be read in the profile store.
 //!
-//! `-- --way-in` leaves out the others. `-- --decisions` measures decisions instead, with 16, 64 and 256 clients. Nothing is asserted: machines are noisy; read the ratios, and CPU before wall time.
+//! `-- --way-in` leaves out the others. `-- --decisions` measures decisions instead, with 16, 64 and 256 clients; `-- --signals` what a browser's
+//! signal, a consent object and preferences cost each event. Nothing is asserted: machines are noisy; read the ratios, and CPU before wall time.
 
 #![expect(
     clippy::unwrap_used,
@@ -26,6 +27,7 @@ mod delay;
 mod floor;
 mod load;
 mod server;
+mod signals;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,6 +42,7 @@ fn main() {
         Some("load") => load::run(&args),
         Some("delay") => delay::run(&args),
         _ if args.iter().any(|arg| arg == "--decisions") => decisions::run(&args),
+        _ if args.iter().any(|arg| arg == "--signals") => signals::run(&args),
         _ => compare(&args),
     }
 }
@@ -68,11 +71,11 @@ fn drive(server: &Server, kind: &str, seconds: u64, who: (u64, u64)) -> Outcome 
 }
 
 fn drive_with(server: &Server, kind: &str, seconds: u64, (subjects, salt): (u64, u64), connections: usize) -> Outcome {
-    let per = if kind == "batch" { 100.0 } else { 1.0 };
+    let per = if load::is_batch(kind) { 100.0 } else { 1.0 };
     let (cpu, io) = (server.cpu_s(), server.figure("io", "write_bytes"));
     let mut load = pinned(1, &std::env::current_exe().unwrap());
     load.args(["load", &server.address.to_string(), kind, &seconds.to_string(), &subjects.to_string(), &salt.to_string()]);
-    load.arg(connections.to_string());
+    load.arg(connections.to_string()).args(&server.authorization);
     let output = load.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let fields: Vec<f64> = text.split_whitespace().map(|f| f.parse().unwrap()).collect();
@@ -142,8 +145,13 @@ fn take_destinations_down(server: &Server, policies: &Path) {
         )
     };
     let text = [down("profile", "personalization"), down("archive", "analytics"), down("partner", "ads_sharing")].concat();
+    put_in_force(server, policies, &text);
+}
+
+/// Replaces the destinations, and waits until the server has learned it.
+fn put_in_force(server: &Server, policies: &Path, destinations: &str) {
     let before = server.ask("/readyz");
-    std::fs::write(policies.join("destinations.toml"), text).unwrap();
+    std::fs::write(policies.join("destinations.toml"), destinations).unwrap();
     server.hang_up();
     for _ in 0..100 {
         std::thread::sleep(Duration::from_millis(100));

@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// What the load says who it is, if that is not the public key of the app.
+    pub(crate) authorization: Option<String>,
 }
 
 impl Drop for Server {
@@ -24,7 +26,7 @@ impl Server {
         let line = lines.next().unwrap().unwrap();
         let address = line.rsplit(['/', ' ']).next().unwrap().trim().parse().unwrap_or_else(|_| panic!("no address in {line:?}"));
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        Self { child, address, authorization: None }
     }
 
     fn proc(&self, file: &str) -> String {
