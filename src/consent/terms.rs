@@ -143,7 +143,7 @@ impl Book {
     }
 
     /// Which of these were refused with less in view than what would be done now. A refusal of which nobody knows what it was said to stands.
-    pub(super) fn refused_less(&self, stands: &Stands, policy: &Policy) -> Purposes {
+    fn refused_less(&self, stands: &Stands, policy: &Policy) -> Purposes {
         let mut less = Purposes::NONE;
         for (purpose, Stand(state, _, _, tag)) in stands {
             let number = tag.and_then(|tag| self.numbers.get(&tag)).filter(|_| state.is_no());

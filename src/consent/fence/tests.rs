@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::super::tests::{House, NOON};
 use super::*;
 use crate::consent::Order;
+use crate::store::Batch;
 
 const D: &[(&str, &str)] = &[("device", "laptop")];
 const U: &[(&str, &str)] = &[("user_id", "u1")];
@@ -49,6 +50,105 @@ impl House {
         });
         (was_cut.load(Ordering::SeqCst), begun.elapsed())
     }
+}
+
+/// As long as anything may take that must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until it is so.
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what} never came");
+        std::thread::yield_now();
+    }
+}
+
+/// One step of the protocol at a time: the lock that the next one needs is held, and what must have been done by then is looked at.
+impl House {
+    fn granted() -> (Self, SubjectId) {
+        let house = Self::new();
+        house.record(D, &[("analytics", true)]);
+        let owner = house.directory.owner(&house.identifiers(D)[0]).unwrap();
+        let subject = house.directory.subject(owner);
+        (house, subject)
+    }
+
+    fn allows_analytics(&self) -> bool {
+        let standing = self.consents.standing(&self.directory.resolve(&self.identifiers(D)), NOON + 1);
+        !standing.allowed().and(self.bit("analytics")).is_empty()
+    }
+}
+
+#[test]
+fn whoever_looks_at_what_stands_holds_already() {
+    let (house, subject) = House::granted();
+    std::thread::scope(|scope| {
+        let memory = house.consents.memory.write();
+        let holder = scope.spawn(|| house.rely(D));
+        until("the hold", || house.consents.fence.held.lock().contains_key(&subject));
+        drop(memory);
+        drop(holder.join().unwrap());
+    });
+    assert!(house.consents.fence.held.lock().is_empty(), "what was let go is forgotten");
+}
+
+#[test]
+fn a_refusal_is_durable_before_memory_learns_it_and_acknowledged_after_that() {
+    let (house, subject) = House::granted();
+    std::thread::scope(|scope| {
+        let memory = house.consents.memory.read();
+        let refusal = scope.spawn(|| house.record(D, &[("analytics", false)]));
+        until("the refusal on disk", || house.consents.history(subject).unwrap().len() == 2);
+        assert!(!refusal.is_finished(), "it was acknowledged although it does not hold");
+        drop(memory);
+        refusal.join().unwrap();
+    });
+    assert!(!house.allows_analytics());
+}
+
+#[test]
+fn a_refusal_is_in_memory_before_it_looks_who_holds_and_acknowledged_after_that() {
+    let (house, _) = House::granted();
+    std::thread::scope(|scope| {
+        let held = house.consents.fence.held.lock();
+        let refusal = scope.spawn(|| house.record(D, &[("analytics", false)]));
+        until("the refusal in memory", || !house.allows_analytics());
+        assert!(!refusal.is_finished(), "it was acknowledged without a look");
+        drop(held);
+        refusal.join().unwrap();
+    });
+}
+
+#[test]
+fn what_memory_learns_late_replaces_nothing_newer() {
+    let (house, subject) = House::granted();
+    let key = house.consents.vault.key(subject).unwrap();
+    let older = house.consents.standing_of(&key, subject, &mut Batch::default()).unwrap();
+    house.record(D, &[("analytics", false)]);
+    house.consents.learn(&[(subject, older)], &house.policy);
+    assert!(!house.allows_analytics());
+}
+
+#[test]
+fn what_was_cut_is_waited_for_until_it_has_ended() {
+    let house = quick();
+    house.record(D, &[("analytics", true)]);
+    let (relied, ended) = (house.rely(D), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let ended = &ended;
+        scope.spawn(move || {
+            runtime().block_on(async {
+                relied.reliance.cut().await;
+                // It takes its time.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                ended.store(true, Ordering::SeqCst);
+                drop(relied);
+            });
+        });
+        house.record(D, &[("analytics", false)]);
+        assert!(ended.load(Ordering::SeqCst), "it was acknowledged while what it had cut was on the wire");
+    });
 }
 
 fn quick() -> House {
