@@ -124,6 +124,57 @@ async fn drive(plan: &Plan) -> (u64, Vec<u32>, u64, f64) {
     (requests, all, errors, elapsed)
 }
 
+impl Plan {
+    /// What the request of this number says, and where to.
+    fn body(&self, n: u64, body: &mut Vec<u8>) -> &'static str {
+        body.clear();
+        match self.kind {
+            Kind::Single => {
+                event(body, (n * 7919) % self.subjects, self.salt + n, self.said);
+                "/v1/track"
+            }
+            Kind::Batch => {
+                body.extend_from_slice(b"{\"batch\":[");
+                for i in 0..100 {
+                    if i > 0 {
+                        body.push(b',');
+                    }
+                    let m = n * 100 + i;
+                    event(body, (m * 7919) % self.subjects, self.salt + m, self.said);
+                }
+                body.extend_from_slice(b"],\"sentAt\":\"2026-11-24T10:00:00.100Z\"}");
+                "/v1/batch"
+            }
+            Kind::Consent => decide(body, self.salt + n, "granted"),
+            // Some say yes and some say no; each of them has said yes before.
+            Kind::Change => decide(body, (n * 7919) % self.subjects, if n.is_multiple_of(2) { "denied" } else { "granted" }),
+            Kind::Look => "/v1/consents",
+            Kind::Prefer => {
+                let who = visitor(n);
+                write!(
+                    body,
+                    r#"{{"identifiers":{{"device":"{who}"}},"preferences":{{"favourite_colour":"red","bottle_budget":15}}}}"#
+                )
+                .unwrap();
+                "/v1/preferences"
+            }
+        }
+    }
+
+    fn request(&self, n: u64, path: &str, (body, request): (&[u8], &mut Vec<u8>)) {
+        request.clear();
+        if self.kind == Kind::Look {
+            let who = visitor((n * 7919) % self.subjects);
+            write!(request, "GET {path}?anonymousId={who} HTTP/1.1\r\nHost: bench\r\nAuthorization: {KEY}\r\n\r\n").unwrap();
+        } else {
+            let method = if self.kind == Kind::Prefer { "PATCH" } else { "POST" };
+            let (key, signal) = (&self.authorization, if self.signals { "Sec-GPC: 1\r\n" } else { "" });
+            write!(request, "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {key}\r\n{signal}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+        }
+        request.extend_from_slice(body);
+    }
+}
+
 async fn connection(plan: &Plan, next: &std::cell::Cell<u64>, began: Instant) -> (Vec<u32>, u64) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(plan.address).await.unwrap();
@@ -136,44 +187,8 @@ async fn connection(plan: &Plan, next: &std::cell::Cell<u64>, began: Instant) ->
         if (plan.once && n >= plan.subjects) || (!plan.once && began.elapsed().as_secs_f64() > plan.seconds) {
             return (latencies, errors);
         }
-        body.clear();
-        let path = match plan.kind {
-            Kind::Single => {
-                event(&mut body, (n * 7919) % plan.subjects, plan.salt + n, plan.said);
-                "/v1/track"
-            }
-            Kind::Batch => {
-                body.extend_from_slice(b"{\"batch\":[");
-                for i in 0..100 {
-                    if i > 0 {
-                        body.push(b',');
-                    }
-                    let m = n * 100 + i;
-                    event(&mut body, (m * 7919) % plan.subjects, plan.salt + m, plan.said);
-                }
-                body.extend_from_slice(b"],\"sentAt\":\"2026-11-24T10:00:00.100Z\"}");
-                "/v1/batch"
-            }
-            Kind::Consent => decide(&mut body, plan.salt + n, "granted"),
-            // Some say yes and some say no; each of them has said yes before.
-            Kind::Change => decide(&mut body, (n * 7919) % plan.subjects, if n.is_multiple_of(2) { "denied" } else { "granted" }),
-            Kind::Look => "/v1/consents",
-            Kind::Prefer => {
-                let who = visitor(n);
-                write!(body, r#"{{"identifiers":{{"device":"{who}"}},"preferences":{{"favourite_colour":"red","bottle_budget":15}}}}"#).unwrap();
-                "/v1/preferences"
-            }
-        };
-        request.clear();
-        if plan.kind == Kind::Look {
-            let who = visitor((n * 7919) % plan.subjects);
-            write!(request, "GET {path}?anonymousId={who} HTTP/1.1\r\nHost: bench\r\nAuthorization: {KEY}\r\n\r\n").unwrap();
-        } else {
-            let method = if plan.kind == Kind::Prefer { "PATCH" } else { "POST" };
-            let (key, signal) = (&plan.authorization, if plan.signals { "Sec-GPC: 1\r\n" } else { "" });
-            write!(request, "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {key}\r\n{signal}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
-        }
-        request.extend_from_slice(&body);
+        let path = plan.body(n, &mut body);
+        plan.request(n, path, (&body, &mut request));
         let sent = Instant::now();
         stream.write_all(&request).await.unwrap();
         let ok = read_answer(&mut stream, &mut answer).await;

@@ -129,7 +129,8 @@ pub async fn record(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> 
     let mut body = RecordConsent::parse(&body)?;
     let source = recorder(&req, &app, &body, &policy).await?;
     let shown = notice::shown(&req, &app, (&policy, source), &mut body)?;
-    let device = body.device.take().map(|name| device::asked(&req, (&app, &policy), policy.sources.get(source), &name)).transpose()?;
+    let device =
+        body.device.take().map(|name| device::asked(&req, (&app, &policy), policy.sources.get(source), &name)).transpose()?;
     if let Some(device) = &device
         && body.anonymous_id.replace(device.id.clone()).is_some()
     {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Error;
 use super::import::Evidence;
 use super::opt_in::OptIn;
 use super::record::{Decision, DecisionKey, Method, NoticeShown, Signal, State, aad};
-use super::Error;
 use crate::clock::rfc3339;
 use crate::id::SubjectId;
 use crate::ledger::{Commitment, SALT_BYTES};

@@ -66,7 +66,7 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
 
 /// One step of the protocol at a time: the lock that the next one needs is held, and what must have been done by then is looked at.
 impl House {
-    fn granted() -> (Self, SubjectId) {
+    fn agreed() -> (Self, SubjectId) {
         let house = Self::new();
         house.record(D, &[("analytics", true)]);
         let owner = house.directory.owner(&house.identifiers(D)[0]).unwrap();
@@ -82,7 +82,7 @@ impl House {
 
 #[test]
 fn whoever_looks_at_what_stands_holds_already() {
-    let (house, subject) = House::granted();
+    let (house, subject) = House::agreed();
     std::thread::scope(|scope| {
         let memory = house.consents.memory.write();
         let holder = scope.spawn(|| house.rely(D));
@@ -95,7 +95,7 @@ fn whoever_looks_at_what_stands_holds_already() {
 
 #[test]
 fn a_refusal_is_durable_before_memory_learns_it_and_acknowledged_after_that() {
-    let (house, subject) = House::granted();
+    let (house, subject) = House::agreed();
     std::thread::scope(|scope| {
         let memory = house.consents.memory.read();
         let refusal = scope.spawn(|| house.record(D, &[("analytics", false)]));
@@ -109,7 +109,7 @@ fn a_refusal_is_durable_before_memory_learns_it_and_acknowledged_after_that() {
 
 #[test]
 fn a_refusal_is_in_memory_before_it_looks_who_holds_and_acknowledged_after_that() {
-    let (house, _) = House::granted();
+    let (house, _) = House::agreed();
     std::thread::scope(|scope| {
         let held = house.consents.fence.held.lock();
         let refusal = scope.spawn(|| house.record(D, &[("analytics", false)]));
@@ -122,7 +122,7 @@ fn a_refusal_is_in_memory_before_it_looks_who_holds_and_acknowledged_after_that(
 
 #[test]
 fn what_memory_learns_late_replaces_nothing_newer() {
-    let (house, subject) = House::granted();
+    let (house, subject) = House::agreed();
     let key = house.consents.vault.key(subject).unwrap();
     let older = house.consents.standing_of(&key, subject, &mut Batch::default()).unwrap();
     house.record(D, &[("analytics", false)]);

@@ -8,8 +8,8 @@ use actix_web::cookie::Cookie;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::super::signal::View;
 use super::super::NoticeShown;
+use super::super::signal::View;
 use super::choice::Choice;
 use super::signal::consent_mode;
 use super::{identifier, kind_named, notice};

@@ -129,9 +129,8 @@ fn the_receipt_of_what_was_taken_over_holds_offline_and_names_its_evidence() {
     let history = browser.page("/portal/history").text;
     let path = history.split("href=\"").find(|rest| rest.starts_with("/portal/receipts/")).unwrap();
     let path = path.split(['"', '?']).next().unwrap();
-    let signed = gateway.wait_for("the receipt", || {
-        Some(browser.get(&format!("{path}?format=jws"))).filter(|answer| answer.status == 200)
-    });
+    let signed = gateway
+        .wait_for("the receipt", || Some(browser.get(&format!("{path}?format=jws"))).filter(|answer| answer.status == 200));
     std::fs::write(gateway.path("jwks.json"), gateway.get("/.well-known/jwks.json", "").text).unwrap();
     let verify = |text: &str| {
         std::fs::write(gateway.path("receipt.jws"), text).unwrap();

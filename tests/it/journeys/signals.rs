@@ -205,7 +205,11 @@ fn a_report_of_the_sites_own_banner_counts_once() {
     sends(&gateway, &[&report], false);
     gateway.crash();
     sends(&gateway, &[&report], false);
-    assert_eq!(shown(&gateway, &erika, false)["decisions"]["analytics"]["state"], "withdrawn", "it comes late, and was heard before");
+    assert_eq!(
+        shown(&gateway, &erika, false)["decisions"]["analytics"]["state"],
+        "withdrawn",
+        "it comes late, and was heard before"
+    );
 }
 
 /// C1, O1, O2, O3.
@@ -225,7 +229,10 @@ fn what_goes_out_says_what_stands_when_it_goes_narrowed_by_what_came_in() {
         let calls = hook.calls("/events");
         let call = calls.iter().find(|call| call.status == status)?;
         let body = String::from_utf8(call.body.clone()).unwrap();
-        assert!(!body.contains("categoryPreferences") && !body.contains("Advertising"), "the object that came in goes out: {body}");
+        assert!(
+            !body.contains("categoryPreferences") && !body.contains("Advertising"),
+            "the object that came in goes out: {body}"
+        );
         Some(serde_json::from_str::<Value>(&body).unwrap()["consent"].clone())
     };
     let consent = |allowed: [&str; 3], denied: &[&str]| {
@@ -292,5 +299,8 @@ fn tags_are_told_what_holds_and_denied_for_everything_else() {
     both["userId"] = json!(erika.user_id);
     sends(&gateway, &[&both], false);
     let answer = shown(&gateway, &erika, false);
-    assert_eq!((granted(&answer), &answer["decisions"]["ads_sharing"]["state"]), (vec![String::from("security_storage")], &json!("granted")));
+    assert_eq!(
+        (granted(&answer), &answer["decisions"]["ads_sharing"]["state"]),
+        (vec![String::from("security_storage")], &json!("granted"))
+    );
 }
