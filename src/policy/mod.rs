@@ -22,6 +22,7 @@ mod signals;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod wording;
 
 pub use diff::{Change, Subject, diff};
 pub use duty::Duty;
@@ -38,3 +39,4 @@ pub use preferences::{Channel, ChannelKind, Choice, Frequency, PREFERENCES_MAX, 
 pub use sign_in::SignIn;
 pub use signals::{Conflict, Gpc, Signals};
 pub use terms::{Reach, Terms, TermsSet, Widening};
+pub use wording::{ControllerShown, LayoutShown, PurposeShown, Wording};

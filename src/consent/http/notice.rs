@@ -16,36 +16,15 @@ use crate::auth;
 use crate::clock::{Millis, rfc3339};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::identity::Identifier;
-use crate::policy::{Button, Conflict, LegalBasis, Notice, Policy, Purpose, Purposes};
+use crate::policy::{Conflict, Policy, Purpose, Purposes, Wording};
 
-/// A notice, ready to be drawn.
+/// A notice, ready to be drawn, and what it is for this visitor.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct NoticeAnswer {
-    /// Its ID.
-    notice: String,
-    /// Counts up with every change.
-    version: u32,
-    /// The language of the texts.
-    language: String,
-    /// SHA-256 over the canonical form of everything that is shown, in hex.
-    hash: String,
-    /// The heading.
-    title: String,
-    /// The text.
-    text: String,
-    /// The purposes, in the order in which they are shown.
-    purposes: Vec<PurposeShown>,
-    /// How it is drawn.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    layout: Option<LayoutShown>,
-    /// Who answers for the processing.
-    controller: ControllerShown,
-    /// Where it says all about the processing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    privacy_url: Option<String>,
-    /// The languages that there are.
-    languages: Vec<String>,
+pub struct NoticeAnswer<'a> {
+    #[serde(flatten)]
+    #[schema(inline)]
+    wording: Wording<'a>,
     /// What stands for the device, if one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     decisions: Option<BTreeMap<String, Stand>>,
@@ -63,41 +42,7 @@ pub struct NoticeAnswer {
     /// When the token ends. Then the notice is fetched again.
     token_expires_at: String,
     /// The policy in force.
-    policy_version: String,
-}
-
-/// A purpose as it is shown.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct PurposeShown {
-    id: String,
-    title: String,
-    text: String,
-    /// `consent`, `contract`, `legal_obligation` or `legitimate_interest`.
-    #[schema(value_type = String)]
-    legal_basis: LegalBasis,
-    /// Whether people are only told about it. Then it is no part of the decision.
-    required: bool,
-}
-
-/// How a notice is drawn.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-struct LayoutShown {
-    /// Counts up with every change.
-    version: u32,
-    /// The buttons of the first layer, in their order.
-    buttons: Vec<Button>,
-    /// What is preselected: nothing, ever.
-    preselected: [String; 0],
-}
-
-/// Who answers for the processing.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-struct ControllerShown {
-    name: String,
-    address: String,
-    /// How to reach the data-protection officer.
-    contact: String,
+    policy_version: &'a str,
 }
 
 /// A notice with everything that is needed to show it, and a token for one decision. The token belongs to the page that fetches it.
@@ -105,7 +50,7 @@ struct ControllerShown {
     params(("notice" = Option<String>, Query, description = "Its ID; without it the source's."),
         ("language" = Option<String>, Query, description = "Without it the policy's."),
         ("anonymousId" = Option<String>, Query, description = "The device; then `decisions` says what stands, and `ask` whether it must be asked.")),
-    responses((status = 200, description = "The notice.", body = NoticeAnswer),
+    responses((status = 200, description = "The notice.", body = NoticeAnswer<'static>),
         (status = 401, description = "No or an unknown key.", body = ProblemBody<'static>),
         (status = 403, description = "The page's origin may not ask for this source.", body = ProblemBody<'static>),
         (status = 422, description = "There is no such notice, or not in this language.", body = ProblemBody<'static>)),
@@ -123,7 +68,7 @@ pub async fn show(
     let id = query.get("notice").or(source.notice.as_ref()).ok_or_else(|| unknown("notice"))?;
     let notice = policy.notice(id).ok_or_else(|| unknown("notice"))?;
     let language = query.get("language").unwrap_or(&policy.controller.language);
-    let text = notice.languages.get(language).ok_or_else(|| unknown("language"))?;
+    let wording = policy.wording(notice, language).ok_or_else(|| unknown("language"))?;
     let now = app.clock.now();
     let device = query.get("anonymousId").cloned().or_else(|| auth::device::of(&req, source));
     let choice = device::remembered(&req, source);
@@ -132,56 +77,23 @@ pub async fn show(
     let visitor = Visitor::of((&app, &policy), device.as_deref(), choice.as_ref(), heard, now)?;
     let layout = notice.layout.as_ref().map(|layout| layout.version);
     let origin = auth::page(&req);
-    let handout = Handout { source: &source.id, origin, notice: &notice.id, language, hash: &text.hash, layout };
+    let handout = Handout { source: &source.id, origin, notice: &notice.id, language, hash: wording.hash, layout };
     let ticket = app.consents.hand_out(&handout, now).map_err(problem)?;
-    let controller = &policy.controller;
     let answer = NoticeAnswer {
-        notice: notice.id.clone(),
-        version: notice.version,
-        language: language.clone(),
-        hash: text.hash.clone(),
-        title: text.title.clone(),
-        text: text.body.clone(),
-        purposes: purposes(&policy, notice, language),
-        layout: notice.layout.as_ref().map(|known| LayoutShown {
-            version: known.version,
-            buttons: known.buttons.clone(),
-            preselected: [],
-        }),
-        controller: ControllerShown {
-            name: controller.name.clone(),
-            address: controller.address.clone(),
-            contact: controller.contact.clone(),
-        },
-        privacy_url: controller.privacy_url.clone(),
-        languages: notice.languages.keys().cloned().collect(),
+        wording,
         ask: !notice.purposes.and(visitor.ask).is_empty(),
         decisions: visitor.decisions,
         signal: signal::said(visitor.refusing, visitor.view, receipt.as_ref(), &policy),
         consent_mode: signal::consent_mode(visitor.view, &policy),
         token: ticket.text,
         token_expires_at: rfc3339(ticket.expires_at),
-        policy_version: policy.version.clone(),
+        policy_version: &policy.version,
     };
     let mut page = HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(&answer);
     if let Some(choice) = choice.filter(|_| !answer.ask) {
         device::looked((&req, &mut page), (&app, &policy), (notice, device.as_deref(), choice), (visitor.view, now))?;
     }
     Ok(page)
-}
-
-fn purposes(policy: &Policy, notice: &Notice, language: &str) -> Vec<PurposeShown> {
-    let text = |texts: &BTreeMap<String, String>| texts.get(language).cloned().unwrap_or_default();
-    let shown = notice.shown.iter().filter_map(|index| Some((*index, policy.purposes.get(*index)?)));
-    shown
-        .map(|(index, purpose)| PurposeShown {
-            id: purpose.id.clone(),
-            title: text(&purpose.title),
-            text: text(&purpose.text),
-            legal_basis: purpose.basis,
-            required: !notice.purposes.has(index),
-        })
-        .collect()
 }
 
 /// Who looks at a notice, as far as their browser says.
