@@ -20,7 +20,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-function draw({ state, load, decide, withdraw, entry }) {
+export function draw({ state, load, decide, withdraw, entry, armed }) {
   const host = make('pforte-banner', { 'data-pforte-root': true });
   const root = host.attachShadow({ mode: 'open' });
   const sheet = new CSSStyleSheet();
@@ -30,6 +30,7 @@ function draw({ state, load, decide, withdraw, entry }) {
   let dialog;
   let corner;
   let before;
+  let hash;
   let texts = TEXTS[document.documentElement.lang.slice(0, 2)] ?? TEXTS.en;
 
   /** First in the document, as soon as there is a body. */
@@ -67,17 +68,23 @@ function draw({ state, load, decide, withdraw, entry }) {
     if (focus) (corner?.firstChild ?? before)?.focus?.();
   }
 
-  /** Does what a button says, once; a failure leaves everything as it was. */
+  /**
+   * Does what a button says, once. The banner goes from the screen in the next frame if the answer is on its way by then; a failure
+   * brings it back as it was.
+   */
   async function act(where, work, done) {
     if (where.getAttribute('aria-busy')) return;
     where.setAttribute('aria-busy', 'true');
     const held = where.contains(root.activeElement);
+    where.hidden = where === dialog && armed();
     try {
       await work();
       rest(held);
       say(done);
     } catch (error) {
       console.warn('pforte:', error.message);
+      where.hidden = false;
+      if (held) where.focus();
       if (error.anew && dialog) show(error.anew, true);
       say(error.anew ? texts.changed : texts.failed);
     }
@@ -95,6 +102,7 @@ function draw({ state, load, decide, withdraw, entry }) {
   /** Draws the notice: its first layer, or the choices if the visitor came to change something. */
   function show(notice, opened) {
     texts = TEXTS[notice.language] ?? TEXTS.en;
+    hash = notice.hash;
     before = opened ? document.activeElement : null;
     corner?.remove();
     corner = null;
@@ -108,10 +116,10 @@ function draw({ state, load, decide, withdraw, entry }) {
     const all = (yes) => Object.fromEntries(asked.map(({ id }) => [id, yes && !refused.includes(id)]));
     const ticked = () => ({ ...all(false), ...Object.fromEntries([...dialog.querySelectorAll('input')].map((box) => [box.value, box.checked])) });
     const does = {
-      accept_all: button('accept', texts.accept_all, () => act(dialog, () => decide(all(true)), texts.saved)),
-      refuse_all: button('refuse', texts.refuse_all, () => act(dialog, () => decide(all(false)), texts.refused)),
+      accept_all: button('accept', texts.accept_all, () => act(dialog, () => decide(all(true), notice.hash), texts.saved)),
+      refuse_all: button('refuse', texts.refuse_all, () => act(dialog, () => decide(all(false), notice.hash), texts.refused)),
       choose: button('choose', texts.choose, () => layer(notice, 'choose', true)),
-      save: button('save', texts.save, () => act(dialog, () => decide(ticked()), texts.saved)),
+      save: button('save', texts.save, () => act(dialog, () => decide(ticked(), notice.hash), texts.saved)),
     };
     const first = notice.layout?.buttons ?? ['refuse_all', 'accept_all', 'choose'];
     const buttons = name === 'first' ? first : ['refuse_all', 'accept_all', 'save'];
@@ -162,9 +170,10 @@ function draw({ state, load, decide, withdraw, entry }) {
     return make('p', { class: 'facts' }, `${texts.controller}: ${controller.name}, ${controller.address}. ${texts.contact}: ${controller.contact}`);
   }
 
+  /** Whether this text was on the screen already, or what is on it is being answered right now. */
+  const knows = (notice) => notice.hash === hash || Boolean(dialog?.hasAttribute('aria-busy'));
+
   root.append(spoken);
   place();
-  return { show, rest };
+  return { show, rest, knows };
 }
-
-document.currentScript.pforte(draw);

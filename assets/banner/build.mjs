@@ -24,7 +24,7 @@ async function bundle(entry, format, define = {}) {
   return made.outputFiles[0].text;
 }
 
-const banner = await bundle('banner.js', 'iife');
+const banner = await bundle('lazy.js', 'iife');
 const digest = (kind, form) => createHash(kind).update(banner).digest(form);
 const named = { path: `/pforte-banner-${digest('sha256', 'hex').slice(0, 16)}.js`, integrity: `sha384-${digest('sha384', 'base64')}` };
 const define = { BANNER: JSON.stringify(named) };
@@ -32,6 +32,7 @@ const files = {
   'banner.js': banner,
   'pforte.js': await bundle('classic.js', 'iife', define),
   'pforte.mjs': await bundle('module.js', 'esm', define),
+  'whole.js': await bundle('whole.js', 'iife', define),
 };
 
 const stale = [];

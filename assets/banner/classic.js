@@ -1,17 +1,6 @@
-// `<script src="…/pforte.js" data-key="…">`: everything is said in the tag, and `window.pforte` is there when it has run.
+// `<script src="…/pforte.js" data-key="…">`: the bytes are the same for everybody, so that a page may demand their digest. What else is
+// needed is fetched.
 
-import { start } from './loader.js';
+import { run } from './tag.js';
 
-const { src, dataset, nonce } = document.currentScript;
-const waiting = Array.isArray(window.pforte) ? window.pforte : [];
-window.pforte = start({
-  key: dataset.key,
-  gateway: dataset.gateway ?? src.replace(/\/pforte[^/]*$/, ''),
-  notice: dataset.notice,
-  language: dataset.language,
-  consentMode: 'consentMode' in dataset,
-  page: 'page' in dataset,
-  entry: dataset.entry !== 'none',
-  nonce,
-});
-waiting.forEach(window.pforte.push);
+run();

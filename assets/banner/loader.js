@@ -1,4 +1,7 @@
-// What every page loads: it knows what the visitor has decided, keeps events until then, and fetches the banner when one is needed.
+// What every page loads: it knows what the visitor has decided, keeps events until then, and shows the banner when one is needed.
+//
+// What is shown may have come with the script (`whole.js`), or is fetched. The token that an answer needs is always fetched: it is good
+// for one decision, and the script may lie in a cache.
 //
 // Before a decision it stores nothing, sets no cookie and sends no event. What it remembers afterwards stands in a cookie that the
 // gateway sets; the visitor's ID is in another one that no script can read.
@@ -28,29 +31,34 @@ function trusted(url) {
 
 const today = () => Math.floor(Date.now() / DAY_MS);
 const idle = (work) => (window.requestIdleCallback ?? ((f) => setTimeout(f, 200)))(work);
+/** Once the next frame is on the screen. */
+const painted = (work) => requestAnimationFrame(() => setTimeout(work));
 const list = (text) => (text ? text.split('+') : []);
 
-/** What the gateway's cookie says: `version:notice:its version:terms:day of decision:day of the last look:granted:signals:refused`. */
+/** What the gateway's cookie says: `version:notice:its version:terms:day of decision:day of the last look:granted:signals:refused:terms then`. */
 function remembered() {
   const raw = COOKIE.exec(document.cookie)?.[1];
-  const [version, , , , , looked, granted, signals] = raw?.split(':') ?? [];
-  return Number(version) === VERSION ? { raw, looked: Number(looked), granted: list(granted), signals: list(signals) } : null;
+  const [version, , , , , looked, granted, signals, , terms] = raw?.split(':') ?? [];
+  return Number(version) === VERSION ? { raw, looked: Number(looked), granted: list(granted), signals: list(signals), terms } : null;
 }
 
 function randomId() {
   return crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Starts Pforte on this page. */
-export function start({ key, gateway, notice, language, consentMode, page, entry = true, nonce }) {
+/** Starts Pforte on this page. `draw`, `notices` and `terms`, the tag of those in force, are there if they came with the script. */
+export function start({ key, gateway, notice, language, consentMode, page, entry = true, nonce, draw, notices = [], terms }) {
   const listeners = new Set();
   const gpc = navigator.globalPrivacyControl === true;
-  let choice = remembered();
+  const before = remembered();
+  // What was granted may hold no more under other terms than those of the last look: the gateway says first what does.
+  let choice = !terms || before?.terms === terms ? before : null;
   let queue = [];
   let timer = 0;
   let failures = 0;
   let sending = false;
   let user;
+  let loading;
   let fetched;
   let drawn;
   let announce;
@@ -85,9 +93,19 @@ export function start({ key, gateway, notice, language, consentMode, page, entry
     adopt({ looked: today(), granted, ...remembered(), signals: SIGNALS.filter((name) => said[name] === 'granted') });
   }
 
-  /** The notice, with a token that is good for one decision. */
-  async function load() {
-    const asked = new URLSearchParams({ writeKey: key, language: language || document.documentElement.lang.slice(0, 2) || navigator.language.slice(0, 2) });
+  const spoken = () => language || document.documentElement.lang.slice(0, 2) || navigator.language.slice(0, 2);
+
+  /** The notice that came with the script: in the page's language, or in the company's, the first, if it is not written in the page's. */
+  function brought() {
+    const all = notices.filter((one) => !notice || one.notice === notice);
+    return all.find((one) => one.language === spoken()) ?? all.find((one) => !one.languages.includes(spoken()));
+  }
+
+  /** The notice, with a token that is good for one decision. Who asks while it is on its way gets the same. */
+  const load = () => (loading ??= look().finally(() => (loading = null)));
+
+  async function look() {
+    const asked = new URLSearchParams({ writeKey: key, language: spoken() });
     if (notice) asked.set('notice', notice);
     let answer = await fetch(`${gateway}/v1/notice?${asked}`, { credentials: 'include' });
     if (answer.status === 422) {
@@ -104,21 +122,23 @@ export function start({ key, gateway, notice, language, consentMode, page, entry
     return Object.assign(new Error(problem.detail || problem.title || `HTTP ${answer.status}`), { code: problem.code, status: answer.status });
   }
 
-  /** Hands a decision in. It holds when this resolves. */
-  async function decide(decisions, again = true) {
+  /** Hands a decision in, about the text of the hash `seen`. It holds when this resolves. */
+  async function decide(decisions, seen, again = true) {
     const shown = fetched ?? (await load());
     fetched = null;
     const said = Object.fromEntries(Object.entries(decisions).map(([id, yes]) => [id, yes === true || yes === 'granted' ? 'granted' : 'denied']));
+    if (seen && seen !== shown.hash && Object.values(said).includes('granted')) {
+      // The text has changed since it was read, so it is read again. A no may always be said.
+      fetched = shown;
+      throw Object.assign(new Error('the notice has changed'), { anew: shown });
+    }
     const body = { writeKey: key, device: 'cookie', method: 'banner', notice: shown.notice, noticeHash: shown.hash, language: shown.language, layout: shown.layout?.version, token: shown.token, preselected: [], decisions: said };
+    // Up to here nothing has waited if there was a token: what was pressed is on its way, even if the page goes away now.
     const answer = await fetch(`${gateway}/v1/consents`, { method: 'POST', credentials: 'include', keepalive: true, body: JSON.stringify(body) });
     if (!answer.ok) {
       const problem = await refusal(answer);
-      // The token was too old, or the text has changed: the same text may be answered the same way, and a no may always be said again.
-      if (again && /^token_|^notice_/.test(problem.code)) {
-        const anew = await load();
-        if (anew.hash === shown.hash || !Object.values(said).includes('granted')) return decide(decisions, false);
-        problem.anew = anew;
-      }
+      // The token was too old, or the text has changed: the same text may be answered the same way.
+      if (again && /^token_|^notice_/.test(problem.code)) return decide(decisions, seen ?? shown.hash, false);
       throw problem;
     }
     const recorded = await answer.json();
@@ -135,19 +155,31 @@ export function start({ key, gateway, notice, language, consentMode, page, entry
 
   // ---- what is shown ----
 
-  /** The banner's own script, fetched once. */
-  const banner = () => (drawn ??= new Promise((resolve, reject) => {
+  /** The banner's own script, fetched once if it did not come along. */
+  const banner = () => (drawn ??= (draw ? Promise.resolve(draw) : new Promise((resolve, reject) => {
     const script = document.createElement('script');
     Object.assign(script, { src: trusted(gateway + BANNER.path), integrity: BANNER.integrity, crossOrigin: 'anonymous', fetchPriority: 'high', onerror: reject, pforte: resolve });
     if (nonce) script.nonce = nonce;
     document.head.append(script);
-  }).then((draw) => draw({ state, load, decide, withdraw, entry })));
+  })).then((draw) => draw({ state, load, decide, withdraw, entry, armed: () => Boolean(fetched) })));
 
+  /** Asks the gateway whether the visitor must be asked, and shows what is not on the screen yet. */
   async function ask(open) {
     const [ui, shown] = await Promise.all([banner(), load()]);
-    if (open || shown.ask !== false) return ui.show(shown, open);
-    learn(Object.keys(shown.decisions ?? {}).filter((id) => shown.decisions[id].state === 'granted'), shown);
-    ui.rest();
+    const { decisions = {} } = shown;
+    const granted = Object.keys(decisions).filter((id) => decisions[id].state === 'granted');
+    // A grant whose terms have become wider is none any more, whether or not the visitor answers.
+    if (choice || granted.length || shown.ask === false) learn(granted, shown);
+    if (shown.ask === false && !open) ui.rest();
+    else if (open || !ui.knows(shown)) ui.show(shown, open);
+  }
+
+  /** Shows what came with the script at once, and fetches the token when it is on the screen. */
+  async function meet() {
+    const shown = brought();
+    if (!shown) return ask();
+    (await banner()).show(shown);
+    painted(() => quietly(ask()));
   }
 
   const quietly = (promise) => promise.catch((error) => console.warn('pforte:', error.message ?? 'the banner could not be loaded'));
@@ -259,7 +291,7 @@ export function start({ key, gateway, notice, language, consentMode, page, entry
     // Whether something has changed that must be asked again is looked up once a day.
     if (choice.looked < today()) idle(() => quietly(ask()));
   } else {
-    quietly(ask());
+    quietly(before ? ask() : meet());
   }
   return api;
 }

@@ -11,7 +11,7 @@ export interface ConsentState {
 export interface Consent {
   /** What holds now. It asks nobody. */
   get(): ConsentState;
-  /** Whether a purpose is granted. */
+  /** Whether a purpose is granted, for what would be done now: not if its terms have become wider since. */
   allows(purpose: string): boolean;
   /** Hands in a decision of the visitor's, taken on a page of the site's own. It holds when this resolves. */
   set(decisions: Record<string, boolean | 'granted' | 'denied'>): Promise<ConsentState>;

@@ -24,6 +24,8 @@ const TEXTS = german
     };
 
 const by = (id) => document.getElementById(id);
+/** What the purposes are called. */
+const titles = Object.fromEntries([...by('titles').children].map(({ dataset, textContent }) => [dataset.id, textContent]));
 const euros = (cents) => new Intl.NumberFormat(german ? 'de-DE' : 'en-IE', { style: 'currency', currency: 'EUR' }).format(cents / 100);
 
 function make(tag, attributes = {}, ...children) {
@@ -65,7 +67,7 @@ const tell = (entry, lines) => entry.line.replaceChildren(entry.line.firstChild,
 
 function show() {
   const { decided, granted } = pforte.consent.get();
-  by('state').textContent = !decided ? TEXTS.undecided : granted.length ? TEXTS.granted + granted.join(', ') : TEXTS.refused;
+  by('state').textContent = !decided ? TEXTS.undecided : granted.length ? TEXTS.granted + granted.map((id) => titles[id] ?? id).join(', ') : TEXTS.refused;
   seen.forEach(explain);
 }
 

@@ -90,7 +90,11 @@ impl Policy {
             title: &text.title,
             text: &text.body,
             purposes: shown.collect(),
-            layout: notice.layout.as_ref().map(|Layout { version, buttons }| LayoutShown { version: *version, buttons, preselected: [] }),
+            layout: notice.layout.as_ref().map(|Layout { version, buttons }| LayoutShown {
+                version: *version,
+                buttons,
+                preselected: [],
+            }),
             controller: ControllerShown { name: &controller.name, address: &controller.address, contact: &controller.contact },
             privacy_url: controller.privacy_url.as_deref(),
             languages: notice.languages.keys().map(String::as_str).collect(),

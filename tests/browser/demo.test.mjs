@@ -45,6 +45,7 @@ describe('demo shop', () => {
       await page.locator('aside [data-pforte-open]').click();
       await visitor.press('accept');
       await page.locator('[data-pforte-entry]').waitFor();
+      await page.locator('#state').getByText(lang === 'de' ? 'Statistik' : 'Statistics').waitFor();
       await page.locator('.shelf button').nth(1).click();
       await page.locator('#events > li:first-child .forward').first().waitFor();
       await page.locator('#order').click();

@@ -10,8 +10,11 @@ const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 
 export const sizes = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 900 } };
 
-/** Serves a shop whose pages load Pforte from the gateway as a customer's would: pinned, with its digest. */
-export async function shop(gateway) {
+/**
+ * Serves a shop whose pages load Pforte from the gateway as a customer's would: by the one line, with `?pinned` by the address with a
+ * digest, with `?module` as a module. `at` is the name that the gateway has for them.
+ */
+export async function shop(gateway, at = gateway.url) {
   const website = await (await fetch(`${gateway.url}/docs/website`)).text();
   const [, pinned] = website.match(/\/(pforte-[0-9a-f]{16}\.js)/);
   const [, integrity] = website.match(/integrity=(?:"|&quot;|&#34;)(sha384-[\w+/=]+)/);
@@ -24,15 +27,17 @@ export async function shop(gateway) {
     }
     if (pathname === '/module.js') {
       response.writeHead(200, { 'content-type': 'text/javascript' });
-      return response.end(`import { start } from '${gateway.url}/pforte.mjs'; start({ key: 'wk_web' }).track('Product Viewed');`);
+      return response.end(`import { start } from '${at}/pforte.mjs'; start({ key: 'wk_web' }).track('Product Viewed');`);
     }
     const more = searchParams.get('tag') ?? '';
     const script = searchParams.has('module')
       ? '<script type="module" src="/module.js"></script>'
-      : `<script src="/shop.js"></script><script async src="${gateway.url}/${pinned}" data-key="wk_web" ${more} integrity="${integrity}" crossorigin="anonymous"></script>`;
+      : searchParams.has('pinned')
+        ? `<script src="/shop.js"></script><script async src="${at}/${pinned}" data-key="wk_web" ${more} integrity="${integrity}" crossorigin="anonymous"></script>`
+        : `<script src="/shop.js"></script><script async src="${at}/pforte.js?writeKey=wk_web" ${more}></script>`;
     response.writeHead(200, {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': `default-src 'none'; img-src data:; script-src 'self' ${gateway.url}; connect-src ${gateway.url}; base-uri 'none'; require-trusted-types-for 'script'; trusted-types pforte`,
+      'content-security-policy': `default-src 'none'; img-src data:; script-src 'self' ${at}; connect-src ${at}; base-uri 'none'; require-trusted-types-for 'script'; trusted-types pforte`,
     });
     response.end(`<!doctype html><html lang="${searchParams.get('lang') ?? 'de'}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><title>Shop</title><link rel="icon" href="data:,">${script}</head>
 <body><main><h1>Rotwein</h1><p>${'Ein Wein. '.repeat(400)}</p><button data-pforte-open>Datenschutz</button></main></body></html>`);

@@ -16,9 +16,9 @@ const PATIENCE_MS = 30_000;
 export const project = PROJECT;
 
 export class Gateway {
-  /** Starts on the shipped policy, with more options if need be. */
-  static async start({ args = [], env = {} } = {}) {
-    const gateway = new Gateway(await mkdtemp(join(tmpdir(), 'pforte-sdk-')), args, env);
+  /** Starts on the shipped policy or another one, with more options if need be. */
+  static async start({ args = [], env = {}, policies = join(PROJECT, 'policies') } = {}) {
+    const gateway = new Gateway(await mkdtemp(join(tmpdir(), 'pforte-sdk-')), ['--policies', policies, ...args], env);
     await gateway.#run();
     return gateway;
   }
@@ -28,7 +28,7 @@ export class Gateway {
   }
 
   async #run() {
-    const args = ['serve', '--listen', '127.0.0.1:0', '--policies', join(PROJECT, 'policies'), '--log', 'debug', ...this.args];
+    const args = ['serve', '--listen', '127.0.0.1:0', '--log', 'debug', ...this.args];
     const env = { ...process.env, ...this.env };
     const child = spawn(BINARY, args, { cwd: this.folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child = child;

@@ -110,6 +110,8 @@ struct Shop<'a> {
     german: bool,
     key: &'a str,
     wines: &'static [Wine],
+    /// What the purposes are called.
+    titles: Vec<(&'a str, &'a str)>,
 }
 
 impl Shop<'_> {
@@ -152,7 +154,10 @@ pub async fn shop(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse,
         "lang=en" => false,
         _ => !accepted.get(..2).is_some_and(|language| language.eq_ignore_ascii_case("en")),
     };
-    let rendered = Shop { german, key: &source.write_key, wines: &WINES }.render();
+    let language = if german { "de" } else { "en" };
+    let titles =
+        policy.purposes.iter().map(|purpose| (purpose.id.as_str(), purpose.title.get(language).map_or("", String::as_str)));
+    let rendered = Shop { german, key: &source.write_key, wines: &WINES, titles: titles.collect() }.render();
     let mut answer = page::answer(rendered)?;
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, CSP.clone());
     std::future::ready(Ok(answer)).await

@@ -8,7 +8,7 @@ const FORM: &str = "1";
 const CHARS_MAX: usize = 2_048;
 
 /// What was decided, as it stands in the cookie: `form:notice:version:terms:day of the decision:day of the last look:granted purposes:types of
-/// Consent Mode:refused purposes`. Scripts of pages read the form, the days and what is granted, so these keep their places.
+/// Consent Mode:refused purposes:terms of the last look`. Scripts of pages read it, so everything keeps its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
     /// The notice that was shown.
@@ -27,6 +27,8 @@ pub(super) struct Choice {
     pub(super) types: Vec<String>,
     /// The purposes that were refused.
     pub(super) refused: Vec<String>,
+    /// The tag of the terms that were in force when the browser last asked: what is granted was measured by them.
+    pub(super) known: Option<u64>,
 }
 
 impl Choice {
@@ -51,6 +53,7 @@ impl Choice {
             granted: list(next()?),
             types: list(next()?),
             refused: next().map(list).unwrap_or_default(),
+            known: next().and_then(tag),
         })
     }
 }
@@ -64,9 +67,9 @@ fn tag(text: &str) -> Option<u64> {
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { notice, version, terms, decided, looked, .. } = self;
-        let terms = terms.map(|tag| format!("{tag:016x}")).unwrap_or_default();
+        let [terms, known] = [terms, &self.known].map(|tag| tag.map(|tag| format!("{tag:016x}")).unwrap_or_default());
         let [granted, types, refused] = [&self.granted, &self.types, &self.refused].map(|list| list.join("+"));
-        write!(f, "{FORM}:{notice}:{version}:{terms}:{decided}:{looked}:{granted}:{types}:{refused}")
+        write!(f, "{FORM}:{notice}:{version}:{terms}:{decided}:{looked}:{granted}:{types}:{refused}:{known}")
     }
 }
 
@@ -81,9 +84,9 @@ mod tests {
         fn what_is_written_is_read(
             notice in "[a-z0-9_-]{0,12}", version: u32, terms: Option<u64>, decided in -9_i64..99_999, looked: i64,
             granted in proptest::collection::vec("[a-z_]{1,9}", 0..5), types in proptest::collection::vec("[a-z_]{1,9}", 0..3),
-            refused in proptest::collection::vec("[a-z_]{1,9}", 0..5),
+            refused in proptest::collection::vec("[a-z_]{1,9}", 0..5), known: Option<u64>,
         ) {
-            let choice = Choice { notice, version, terms, decided, looked, granted, types, refused };
+            let choice = Choice { notice, version, terms, decided, looked, granted, types, refused, known };
             prop_assert_eq!(Choice::parse(&choice.to_string()), Some(choice));
         }
 

@@ -90,6 +90,7 @@ impl Known {
             granted,
             types: types(view, policy),
             refused,
+            known: Some(policy.terms.tag),
         };
         put(answer, &device::cookie(req, CHOICE, choice.to_string(), days))
     }
@@ -107,7 +108,7 @@ pub(super) fn still_refused(app: &App, policy: &Policy, choice: &Choice) -> Purp
     choice.terms.map_or(Purposes::NONE, |terms| app.consents.still_refused(refused, terms))
 }
 
-/// Notes in the browser that it has looked whether it must be asked again, and what stands today.
+/// Notes in the browser what stands now, and that it has looked whether it must be asked again. If it must be, the next page looks as well.
 ///
 /// # Errors
 /// When what stands cannot be read.
@@ -115,13 +116,14 @@ pub(super) fn looked(
     (req, answer): (&HttpRequest, &mut HttpResponse),
     (app, policy): (&App, &Policy),
     (notice, device, choice): (&Notice, Option<&str>, Choice),
-    (view, now): (View, Millis),
+    (view, ask, now): (View, bool, Millis),
 ) -> Result<(), Problem> {
     let today = now / DAY_MS;
     let passed = u32::try_from(today.saturating_sub(choice.decided)).unwrap_or(0);
     let left = lifetime_days(policy, Some(notice)).saturating_sub(passed).max(1);
     let granted = device.map_or_else(|| Ok(Vec::new()), |id| said(app, policy, id, now).map(|said| said.granted))?;
-    let choice = Choice { looked: today, granted, types: types(view, policy), ..choice };
+    let looked = if ask { 0 } else { today };
+    let choice = Choice { looked, granted, types: types(view, policy), known: Some(policy.terms.tag), ..choice };
     put(answer, &device::cookie(req, CHOICE, choice.to_string(), left))
 }
 

@@ -90,8 +90,9 @@ pub async fn show(
         policy_version: &policy.version,
     };
     let mut page = HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(&answer);
-    if let Some(choice) = choice.filter(|_| !answer.ask) {
-        device::looked((&req, &mut page), (&app, &policy), (notice, device.as_deref(), choice), (visitor.view, now))?;
+    if let Some(choice) = choice {
+        let said = (visitor.view, answer.ask, now);
+        device::looked((&req, &mut page), (&app, &policy), (notice, device.as_deref(), choice), said)?;
     }
     Ok(page)
 }

@@ -1,10 +1,10 @@
 // What the banner costs a website, beside two well-known ones and a banner that stands in the page itself, in one run:
-// `tests/run --only banner-bench`. Sizes are gzipped. "Visible" is from the start of navigation until the banner's box is on the screen;
-// "INP" is the longest time from pressing a button to the next paint. Medians of several fresh visits.
+// `tests/run --only banner-bench`. Medians of several fresh visits, in turns. What the columns mean is printed with them.
 
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { readFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
 import { gzipSync } from 'node:zlib';
 
 import { Gateway } from '../../sdk/gateway.mjs';
@@ -27,17 +27,22 @@ async function candidates(gateway) {
     '/klaro.js': await read('klaro/dist/klaro.js'),
   };
   const size = (...names) => names.reduce((all, name) => all + gzipSync(files[name], { level: 9 }).length, 0);
-  const own = async (name) => Number((await fetch(`${gateway.url}/${name}`, { headers: { 'accept-encoding': 'gzip' } })).headers.get('content-length'));
-  const loader = await (await fetch(`${gateway.url}/pforte.js`)).text();
-  const [, banner] = loader.match(/\/(pforte-banner-[0-9a-f]{16}\.js)/);
+  const get = async (name) => Buffer.from(await (await fetch(`${gateway.url}${name}`, { headers: { 'accept-language': 'de' } })).arrayBuffer());
+  const website = String(await get('/docs/website'));
+  const [, pinned] = website.match(/(\/pforte-[0-9a-f]{16}\.js)/);
+  const [, integrity] = website.match(/integrity=(?:"|&quot;|&#34;)(sha384-[\w+/=]+)/);
+  const [, banner] = String(await get(pinned)).match(/(\/pforte-banner-[0-9a-f]{16}\.js)/);
+  const packed = async (...names) => (await Promise.all(names.map(get))).reduce((all, text) => all + gzipSync(text, { level: 9 }).length, 0);
+  const line = '/pforte.js?writeKey=wk_web';
+  const own = { body: '', box: '[data-pforte-dialog]', press: '[data-pforte-refuse]' };
   const ccConfig = `CookieConsent.run({hideFromBots:false,categories:{necessary:{enabled:true,readOnly:true},analytics:{}},language:{default:'de',translations:{de:{consentModal:{title:'Dürfen wir?',description:'Sie entscheiden.',acceptAllBtn:'Alle annehmen',acceptNecessaryBtn:'Alle ablehnen',showPreferencesBtn:'Auswählen'},preferencesModal:{title:'Auswahl',acceptAllBtn:'Alle annehmen',acceptNecessaryBtn:'Alle ablehnen',savePreferencesBtn:'Speichern',sections:[]}}}}})`;
   const klaroConfig = `var klaroConfig={mustConsent:false,acceptAll:true,lang:'de',services:[{name:'analytics',purposes:['analytics']}]}`;
   return {
     files,
     pages: {
       'inline, static': { kb: gzipSync(STATIC).length, head: '', body: STATIC, box: '#c', press: '#c button' },
-      Pforte: { kb: (await own('pforte.js')) + (await own(banner)), loader: await own('pforte.js'), head: `<script async src="${gateway.url}/pforte.js" data-key="wk_web"></script>`, body: '', box: '[data-pforte-dialog]', press: '[data-pforte-refuse]' },
-      'Pforte, preloaded': { kb: (await own('pforte.js')) + (await own(banner)), loader: await own('pforte.js'), head: `<script async src="${gateway.url}/pforte.js" data-key="wk_web"></script><link rel="preload" as="script" crossorigin href="${gateway.url}/${banner}"><link rel="preload" as="fetch" crossorigin="use-credentials" href="${gateway.url}/v1/notice?writeKey=wk_web&language=de">`, body: '', box: '[data-pforte-dialog]', press: '[data-pforte-refuse]' },
+      Pforte: { ...own, kb: await packed(line), head: `<script async src="${gateway.url}${line}"></script>` },
+      'Pforte, pinned': { ...own, kb: await packed(pinned, banner, '/v1/notice?writeKey=wk_web'), head: `<script async src="${gateway.url}${pinned}" data-key="wk_web" integrity="${integrity}" crossorigin="anonymous"></script>` },
       'vanilla-cookieconsent': { kb: size('/cc.js', '/cc.css'), head: '<link rel="stylesheet" href="/cc.css"><script defer src="/cc.js"></script><script defer src="/cc-run.js"></script>', body: '', box: '#cc-main .cm', press: '#cc-main [data-role=necessary]', run: ccConfig },
       klaro: { kb: size('/klaro.js'), head: '<script defer src="/klaro-run.js"></script><script defer src="/klaro.js"></script>', body: '', box: '.klaro .cookie-notice', press: '.klaro .cn-decline', run: klaroConfig },
     },
@@ -59,11 +64,14 @@ function serve({ files, pages }) {
   return new Promise((ready) => server.listen(0, '127.0.0.1', () => ready({ origin: `http://127.0.0.1:${server.address().port}`, stop: () => { server.closeAllConnections(); server.close(); } })));
 }
 
-/** One fresh visit: when the banner was on the screen, and how long pressing its button held up the next paint. */
+/** One fresh visit: when the banner was on the screen and what came before, and how long its button held up the next frame. */
 async function visit(chromium, url, { box, press }, slow) {
-  const context = await chromium.newContext({ viewport: { width: 412, height: 823 } });
+  const context = await chromium.newContext({ viewport: { width: 412, height: 823 }, locale: 'de-DE' });
   const page = await context.newPage();
   const session = await context.newCDPSession(page);
+  // CPU time of the page's main thread, whatever else the machine does.
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const cpu = async () => (await session.send('Performance.getMetrics')).metrics.find(({ name }) => name === 'TaskDuration').value * 1e3;
   if (slow) {
     await session.send('Network.enable');
     await session.send('Network.emulateNetworkConditions', SLOW.network);
@@ -76,21 +84,38 @@ async function visit(chromium, url, { box, press }, slow) {
       const { width = 0, height = 0 } = found?.getBoundingClientRect() ?? {};
       return width * height > 0 && getComputedStyle(found).visibility === 'visible' && found;
     };
+    /** How many requests came one after the other: the most of those before `end` of which each began when the one before was over. */
+    const rounds = (end) => {
+      const all = ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind)).filter(({ responseEnd }) => responseEnd && responseEnd <= end);
+      let [count, last] = [0, -1];
+      for (const { startTime, responseEnd } of all.sort((a, b) => a.responseEnd - b.responseEnd)) {
+        if (startTime >= last) [count, last] = [count + 1, responseEnd];
+      }
+      return count;
+    };
     window.visible = new Promise((seen) => {
-      const look = () => (find() ? seen(performance.now()) : requestAnimationFrame(look));
+      const look = () => {
+        if (!find()) return requestAnimationFrame(look);
+        const visible = performance.now();
+        seen({ visible, rounds: rounds(visible), html: performance.getEntriesByType('navigation')[0].responseEnd, painted: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? visible });
+      };
       requestAnimationFrame(look);
     });
-    window.slowest = 0;
-    new PerformanceObserver((list) => list.getEntries().forEach(({ interactionId, duration }) => interactionId && (window.slowest = Math.max(window.slowest, duration)))).observe({ type: 'event', durationThreshold: 16, buffered: true });
+    window.slowest = { duration: 0, processingStart: 0, processingEnd: 0, startTime: 0 };
+    new PerformanceObserver((list) => list.getEntries().forEach((entry) => entry.interactionId && entry.duration > window.slowest.duration && (window.slowest = entry))).observe({ type: 'event', durationThreshold: 16, buffered: true });
   }, box);
   await page.goto(url, { waitUntil: 'commit' });
-  const visible = await page.evaluate(() => Promise.race([window.visible, new Promise((_, lost) => setTimeout(() => lost(new Error('the banner did not appear')), 20_000))]));
+  const seen = await page.evaluate(() => Promise.race([window.visible, new Promise((_, lost) => setTimeout(() => lost(new Error('the banner did not appear')), 20_000))]));
+  const spent = await cpu();
   await page.waitForTimeout(slow ? 1_500 : 400);
   await page.locator(press).first().click();
   await page.waitForTimeout(slow ? 1_500 : 300);
-  const inp = await page.evaluate(() => window.slowest);
+  const pressed = await page.evaluate(() => {
+    const { startTime, processingStart, processingEnd, duration } = window.slowest;
+    return { inp: duration, wait: processingStart - startTime, work: processingEnd - processingStart, paint: startTime + duration - processingEnd };
+  });
   await context.close();
-  return { visible, inp };
+  return { ...seen, cpu: spent, ...pressed };
 }
 
 const middle = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
@@ -115,9 +140,16 @@ try {
   await gateway.stop();
 }
 const of = (visits, what) => Math.round(middle(visits.map((visit) => visit[what])));
-console.log(`| banner | bytes gz | visible | visible, slow | of inline | INP | INP, slow |\n|---|---|---|---|---|---|---|`);
 const inline = of(rows['inline, static'].slow, 'visible');
+console.log(`${cpus().length} × ${cpus()[0].model.trim()}, load ${loadavg().map((load) => load.toFixed(1)).join(' ')} at the end, ${VISITS} visits each; gateway ${process.env.PFORTE_BIN ?? 'target/debug/pforte'}
+Slow: CPU ${SLOW.cpu}×, ${SLOW.network.latency} ms, 1.6 Mbit/s. Bytes: gzipped, notice included. Visible: from the start of navigation until the banner's box is on the screen.
+Rounds: requests one after the other until then, the page's own included. Page: when the HTML was there, and when something was painted first. CPU: of the page's main thread until the
+banner is seen. INP: from pressing the button to the next frame; of which waiting, handlers, and style, layout and paint.
+
+| banner | bytes | visible | visible, slow | of inline | rounds | page, slow | CPU, slow | INP | INP, slow | of which, slow |
+|---|---|---|---|---|---|---|---|---|---|---|`);
 for (const [name, { plain, slow }] of Object.entries(rows)) {
-  const seen = of(slow, 'visible');
-  console.log(`| ${name} | ${all.pages[name].kb}${all.pages[name].loader ? ` (loader ${all.pages[name].loader})` : ''} | ${of(plain, 'visible')} ms | ${seen} ms | ${(seen / inline).toFixed(2)} | ${of(plain, 'inp')} ms | ${of(slow, 'inp')} ms |`);
+  const [seen, html, painted, cpu] = ['visible', 'html', 'painted', 'cpu'].map((what) => of(slow, what));
+  const parts = ['wait', 'work', 'paint'].map((what) => of(slow, what)).join(' + ');
+  console.log(`| ${name} | ${all.pages[name].kb} | ${of(plain, 'visible')} ms | ${seen} ms | ${(seen / inline).toFixed(2)} | ${of(slow, 'rounds')} | ${html}, ${painted} ms | ${cpu} ms | ${of(plain, 'inp')} ms | ${of(slow, 'inp')} ms | ${parts} ms |`);
 }

@@ -268,6 +268,34 @@ fn a_browser_remembers_each_refusal_for_what_it_was_said_to() {
 }
 
 #[test]
+fn what_no_longer_counts_is_told_to_the_page_when_it_looks_whether_or_not_the_visitor_answers() {
+    let live = policy_where(SHIPPED.0, SHIPPED.1, SHIPPED.2);
+    let gateway = Gateway::with_policies(live.path());
+    let mut browser = Browser::new(&gateway);
+    browser.decides(&all_but(&["analytics", "personalization"]));
+    // Form, day of the last look, what is granted, terms of the last look: what the script reads.
+    let read = |browser: &Browser<'_>| -> [String; 4] {
+        let fields: Vec<&str> = browser.cookie("pforte_choice").unwrap().split(':').collect();
+        [0, 5, 6, 9].map(|place| fields[place].to_owned())
+    };
+    let terms = |gateway: &Gateway| {
+        let script = gateway.get("/pforte.js?writeKey=wk_web", "").text;
+        script.split("\"terms\":\"").nth(1).unwrap()[..16].to_owned()
+    };
+    let [form, today, granted, first] = read(&browser);
+    assert_eq!((form.as_str(), granted.as_str(), &first), ("1", "analytics+personalization", &terms(&gateway)));
+    put_in_force(&gateway, live.path(), WIDER);
+    let wider = terms(&gateway);
+    assert_ne!(first, wider, "the page does not notice");
+    assert_eq!(browser.notice()["ask"], true);
+    let [_, looked, granted, known] = read(&browser);
+    assert_eq!((looked.as_str(), granted.as_str(), &known), ("0", "personalization", &wider), "the next page looks again");
+    browser.decides(&[("analytics", "granted")]);
+    assert_eq!(browser.notice()["ask"], false);
+    assert_eq!(read(&browser), [form, today, String::from("analytics+personalization"), wider]);
+}
+
+#[test]
 fn cookies_are_for_pages_of_the_same_site_and_an_origin_of_the_source_alone() {
     let policies = policy_where(
         "sources.toml",

@@ -15,5 +15,6 @@ mod proxy;
 mod rectification;
 mod restriction;
 mod retention;
+mod script;
 mod signals;
 mod told;
