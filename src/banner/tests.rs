@@ -51,7 +51,7 @@ fn with_notices_in_it_a_script_is_another_and_is_made_once() {
     assert!(std::sync::Arc::ptr_eq(&none, &whole(String::from("[]"))));
     assert!(none.gzipped.len() < 10_000, "{}", none.gzipped.len());
     for n in 0..=KEPT_MAX {
-        let _ = whole(format!("[{n}]"));
+        drop(whole(format!("[{n}]")));
     }
     assert_eq!(none.tag, whole(String::from("[]")).tag, "what is forgotten is made again");
 }
