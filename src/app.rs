@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use crate::audit::Audit;
 use crate::auth::{self, Keys};
 use crate::backup::{self, Backups};
+use crate::chronicle::{self, Chronicle};
 use crate::clock::{Chance, Clock};
 use crate::config::{self, Config};
 use crate::confirmation::{self, Confirmations};
@@ -35,6 +36,17 @@ use crate::witness::Witnesses;
 /// Folders in the data folder, beside the store, that belong to a backup.
 pub const BESIDE: &[&str] = &[auth::keys::FOLDER];
 
+/// Why a policy that was to come into force does not.
+#[derive(Debug, thiserror::Error)]
+pub enum OldStays {
+    /// It does not lint.
+    #[error("the policy does not lint: {} finding(s)", .0.len())]
+    Findings(Vec<policy::Finding>),
+    /// It cannot be kept.
+    #[error("the policy cannot be kept: {0}")]
+    Chronicle(#[from] chronicle::Error),
+}
+
 /// Everything that a handler may need.
 pub struct App {
     /// How it was started.
@@ -53,6 +65,8 @@ pub struct App {
     pub witnesses: Arc<Witnesses>,
     /// What is asked and who may receive it.
     pub policy: Handle,
+    /// Which policy was in force when.
+    pub chronicle: Chronicle,
     /// Who identifiers belong to.
     pub directory: Arc<Directory>,
     /// What people decided.
@@ -132,6 +146,8 @@ impl App {
         let Ground { store, vault, directory, consents, profiles, preferences, policy, clock, chance } = ground;
         let sessions = Arc::new(Sessions::open(&store, &vault, &clock, &chance)?);
         let portal = Portal::new(rooms, Arc::clone(&rights), Arc::clone(&sessions), Arc::clone(&confirmations));
+        let chronicle = Chronicle::open(&store)?;
+        chronicle.turn().keep(&policy.current(), clock.now())?;
         Ok(Arc::new(Self {
             witnesses: Arc::new(witnesses(&config, &store, &ledger, &egress)?),
             backups: backups(&config, &store, &vault, &chance),
@@ -149,6 +165,7 @@ impl App {
             vault,
             ledger,
             policy,
+            chronicle,
             directory,
             consents,
             profiles,
@@ -171,14 +188,16 @@ impl App {
         Ok(Mails::open(deps, settings)?)
     }
 
-    /// Reads the policy again. If it does not lint, the old one stays.
+    /// Reads the policy again, and keeps it before it is in force. If it does not lint or cannot be kept, the old one stays. Blocks.
     ///
     /// # Errors
-    /// The findings, one a line.
-    pub fn reload_policy(&self) -> Result<String, Vec<policy::Finding>> {
+    /// Why the old one stays.
+    pub fn reload_policy(&self) -> Result<String, OldStays> {
+        let mut turn = self.chronicle.turn();
         let bits: Vec<String> = self.policy.current().purposes.iter().map(|p| p.id.clone()).collect();
-        let policy = policy::load_after(&self.config.policies, &bits)?;
+        let policy = policy::load_after(&self.config.policies, &bits).map_err(OldStays::Findings)?;
         let version = policy.version.clone();
+        turn.keep(&policy, self.clock.now())?;
         self.consents.enforce(&policy);
         self.policy.replace(policy);
         self.forwarder.policy_changed();

@@ -2,7 +2,7 @@
 //!
 //! One folder is one room, one room is one concept. From the ground up: [`store`] keeps bytes and knows no word of the
 //! domain; [`vault`] holds keys and everything sealed; [`backup`] copies both; [`session`] knows who is signed in on pages; [`ledger`] lets outsiders check what was decided; [`audit`] keeps who did and saw what, [`officers`] who works here; [`policy`] says
-//! what may be done with what; [`events`] is the wire
+//! what may be done with what, [`chronicle`] keeps which policy was in force when; [`events`] is the wire
 //! form; [`identity`] knows who an identifier belongs to; [`consent`] what people decided; [`gate`] decides, purely;
 //! [`mail`] writes to people; [`confirmation`] asks by it whether a grant was meant; [`portal`] is where they see and change what is done;
 //! [`access`] answers other systems; [`outbox`] holds what may leave; [`profile`] is the embedded profile store; [`preferences`] what people
@@ -16,6 +16,7 @@ pub mod audit;
 pub mod auth;
 pub mod backup;
 pub mod banner;
+pub mod chronicle;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -5,8 +5,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{PayloadConfig, ServiceConfig, delete, get, method, patch, post, put, resource, scope, to};
 
 use crate::{
-    access, backup, banner, confirmation, consent, console, error, forward, intake, ledger, limit, mail, portal, preferences,
-    profile, retention, rights, site, telemetry, vault,
+    access, backup, banner, chronicle, confirmation, consent, console, error, forward, intake, ledger, limit, mail, portal,
+    preferences, profile, retention, rights, site, telemetry, vault,
 };
 
 /// Adds all endpoints.
@@ -162,13 +162,15 @@ fn operators(cfg: &mut ServiceConfig) {
             .route("/domains/{domain}/retire", post().to(vault::http::retire_domain)),
     )
     .route("/v1/backup", post().to(backup::http::backup))
-    .route("/v1/policy/reload", post().to(site::reload_policy));
+    .route("/v1/policy/reload", post().to(site::reload_policy))
+    .route("/v1/policy/versions", get().to(chronicle::http::versions))
+    .route("/v1/policy/texts/{hash}", get().to(chronicle::http::text));
 }
 
 /// Officers, who are signed in on the pages of the console.
 fn officers(cfg: &mut ServiceConfig) {
     use console::http::{
-        account, acts, audit, consents, destinations, entry, filing, ledger, policy, processing, proof, queue, request,
+        account, acts, audit, consents, destinations, entry, filing, ledger, policy, processing, proof, queue, request, versions,
     };
     cfg.route("/console", get().to(entry::home))
         .route("/console/sign-in", get().to(entry::ask))
@@ -189,6 +191,9 @@ fn officers(cfg: &mut ServiceConfig) {
         .route("/console/proof", post().to(proof::look))
         .route("/console/consents", get().to(consents::show))
         .route("/console/policy", get().to(policy::show))
+        .route("/console/policy/versions", get().to(versions::list))
+        .route("/console/policy/comparison", get().to(versions::differ))
+        .route("/console/policy/texts/{hash}", get().to(versions::text))
         .route("/console/processing", get().to(processing::show))
         .route("/console/processing.csv", get().to(processing::keep))
         .route("/console/destinations", get().to(destinations::show))

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::App;
+use crate::app::{App, OldStays};
 use crate::auth::operator;
 use crate::{limit, routes, telemetry};
 
@@ -105,14 +105,22 @@ impl Bound {
 async fn reload_on_hangup(app: Arc<App>) {
     let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
     while hangups.recv().await.is_some() {
-        match app.reload_policy() {
-            Ok(version) => tracing::info!(version, "policy reloaded"),
-            Err(findings) => {
-                for finding in findings {
-                    tracing::error!(%finding, "the policy does not lint; the old one stays");
-                }
-            }
+        let shared = Arc::clone(&app);
+        match web::block(move || shared.reload_policy()).await {
+            Ok(Ok(version)) => tracing::info!(version, "policy reloaded"),
+            Ok(Err(error)) => say_why(&error),
+            Err(_gone) => return,
         }
+    }
+}
+
+/// Why the policy that is in force stays.
+fn say_why(error: &OldStays) {
+    match error {
+        OldStays::Findings(findings) => {
+            findings.iter().for_each(|finding| tracing::error!(%finding, "the policy does not lint; the old one stays"));
+        }
+        OldStays::Chronicle(error) => tracing::error!(%error, "the policy cannot be kept; the old one stays"),
     }
 }
 

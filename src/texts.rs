@@ -61,11 +61,13 @@ impl Language {
                 include_str!("../assets/texts/de/frame.ftl"),
                 include_str!("../assets/texts/de/portal.ftl"),
                 include_str!("../assets/texts/de/console.ftl"),
+                include_str!("../assets/texts/de/policy.ftl"),
             ],
             Self::English => &[
                 include_str!("../assets/texts/en/frame.ftl"),
                 include_str!("../assets/texts/en/portal.ftl"),
                 include_str!("../assets/texts/en/console.ftl"),
+                include_str!("../assets/texts/en/policy.ftl"),
             ],
         }
     }
@@ -123,6 +125,13 @@ impl Words {
         self.with(key, &args)
     }
 
+    /// What was to be said.
+    #[must_use]
+    pub fn repeat(self, saying: &Saying) -> String {
+        let values = saying.values.iter().map(|(name, value)| (*name, value.as_str()));
+        self.with(saying.key, &values.collect())
+    }
+
     fn with(self, key: &str, args: &FluentArgs<'_>) -> String {
         let bundle = self.0.bundle();
         let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else {
@@ -151,6 +160,28 @@ impl Words {
         let local = zone.to_datetime(timestamp);
         let time = local.strftime("%H:%M").to_string();
         self.all("moment", [("day", self.day(local.date()).into()), ("time", time.into())])
+    }
+}
+
+/// Something that can be said in every language: the key of a text, and what is put into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saying {
+    key: &'static str,
+    values: Vec<(&'static str, String)>,
+}
+
+/// What stands under a key, to be said later in whatever language.
+#[must_use]
+pub const fn says(key: &'static str) -> Saying {
+    Saying { key, values: Vec::new() }
+}
+
+impl Saying {
+    /// The same with a value in it.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.values.push((name, value.into()));
+        self
     }
 }
 

@@ -34,6 +34,7 @@ fn policy() -> Policy {
         proof_years: 3,
         suppression_days: 365,
         version: String::new(),
+        written: String::new(),
         controller: Controller::default(),
         purposes: Vec::new(),
         without_consent: crate::policy::Purposes::NONE,

@@ -1,4 +1,4 @@
-//! `pforte policy`: check, show, diff, test, reload.
+//! `pforte policy`: check, show, diff, versions, test, reload.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +8,8 @@ use serde_json::json;
 use crate::cli::cases;
 use crate::cli::client::Gateway;
 use crate::config::Remote;
-use crate::policy::{self, ConsentForm, Destination, DestinationKind, IdentifierForm, Policy, Severity};
+use crate::policy::{self, Change, ConsentForm, Destination, DestinationKind, IdentifierForm, Policy, Severity};
+use crate::texts::{Language, Words};
 
 /// Checks, shows, tests and reloads the policy.
 #[derive(clap::Args)]
@@ -39,6 +40,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Says which version was in force when, by the running gateway
+    Versions(Remote),
     /// Runs the cases in `cases/` and says which do not hold
     Test(Folder),
     /// Asks the running gateway to read its policy again; if it does not lint, the old one stays
@@ -61,6 +64,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Check(folder) => Ok(check(folder)),
         Command::Show { folder, json } => show(folder, *json),
         Command::Diff { old, new, json } => diff(old, new, *json),
+        Command::Versions(remote) => versions(remote),
         Command::Test(folder) => cases::run(&folder.policies),
         Command::Reload(remote) => reload(remote),
     }
@@ -95,6 +99,8 @@ fn load(folder: &Path) -> anyhow::Result<Policy> {
         .map_err(|findings| anyhow::anyhow!("{}", findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 
+/// Commands speak English.
+const ENGLISH: Words = Words(Language::English);
 /// What `diff` ends with when people are asked again.
 const ASKS_AGAIN: u8 = 3;
 
@@ -103,14 +109,15 @@ fn diff(old: &Path, new: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let changes = policy::diff(&old, &new);
     let asks_again = changes.iter().any(|change| change.asks_again);
     if as_json {
+        let change = |change: &Change| json!({"about": change.about.name(), "id": change.id, "asksAgain": change.asks_again, "words": change.words(ENGLISH)});
+        let changes: Vec<_> = changes.iter().map(change).collect();
         let said = json!({"from": old.version, "to": new.version, "asksAgain": asks_again, "changes": changes});
         say(&serde_json::to_string_pretty(&said)?);
     } else {
         for change in &changes {
             let asks = if change.asks_again { "asks again" } else { "" };
-            let about = serde_json::to_value(change.about)?;
-            let about = format!("{} {}", about.as_str().unwrap_or_default(), change.id);
-            say(&format!("{asks:<12}{about:<32} {}", change.words));
+            let about = format!("{} {}", change.about.name(), change.id);
+            say(&format!("{asks:<12}{about:<32} {}", change.words(ENGLISH)));
         }
         say(match (changes.is_empty(), asks_again) {
             (true, _) => "nothing changed",
@@ -207,4 +214,19 @@ fn reload(remote: &Remote) -> anyhow::Result<ExitCode> {
     let version = answer.get("version").and_then(serde_json::Value::as_str).unwrap_or_default();
     say(&format!("the gateway works with policy version {version} now"));
     Ok(ExitCode::SUCCESS)
+}
+
+fn versions(remote: &Remote) -> anyhow::Result<ExitCode> {
+    let gateway = Gateway::find(remote)?;
+    let mut before = String::new();
+    loop {
+        let answer = gateway.ask("GET", &format!("/v1/policy/versions{before}"), None)?;
+        for period in answer.get("versions").and_then(serde_json::Value::as_array).into_iter().flatten() {
+            let text = |name: &str| period.get(name).and_then(serde_json::Value::as_str);
+            let (since, until) = (text("since").unwrap_or_default(), text("until").unwrap_or("now"));
+            say(&format!("{since:<26}{until:<26}{}", text("version").unwrap_or_default()));
+        }
+        let Some(next) = answer.get("next").and_then(serde_json::Value::as_u64) else { return Ok(ExitCode::SUCCESS) };
+        before = format!("?before={next}");
+    }
 }

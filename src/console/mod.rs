@@ -7,11 +7,13 @@
 //!
 //! It **owns nothing**: it asks the rooms below, and calls the same verbs as the API.
 
+mod comparison;
 pub mod http;
 mod light;
 mod plot;
 mod processing;
 
+pub use comparison::{Piece, compare};
 pub use light::Light;
 pub use plot::{Plot, Point};
 pub use processing::{Activity, Recipient, activities, kind, text};

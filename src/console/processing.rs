@@ -60,7 +60,7 @@ pub fn activities(policy: &Policy, language: &str) -> Vec<Activity> {
             consent_days: purpose.consent_days,
         }
     };
-    policy.purposes.iter().enumerate().map(activity).collect()
+    policy.purposes.iter().enumerate().filter(|(_, purpose)| !purpose.is_retired()).map(activity).collect()
 }
 
 /// What the routes to a destination need besides.

@@ -59,6 +59,7 @@ pub(super) fn policy() -> Policy {
         proof_years: 3,
         suppression_days: 365,
         version: String::new(),
+        written: String::new(),
         controller: Controller::default(),
         purposes: vec![
             purpose("analytics", LegalBasis::Consent, &["analytics"]),

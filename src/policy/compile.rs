@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use toml::Spanned;
 
+use super::canonical::{canonical, hash};
 use super::erasure;
 use super::model::{
-    Controller, Destination, DestinationKind, IdentifierForm, IdentifierType, Layout, LegalBasis, Notice, NoticeText, Policy,
-    Purpose, Purposes, Route, Source, SourceKind, Texts,
+    Destination, DestinationKind, IdentifierForm, IdentifierType, Layout, LegalBasis, Notice, NoticeText, Policy, Purpose,
+    Purposes, Route, Source, SourceKind, Texts,
 };
-use super::raw::{NoticeFile, Raw, RawDestination, RawForm, RawFormName, RawKind, RawPurpose, RawRoute, RawToken};
+use super::original::Original;
+use super::raw::{Raw, RawDestination, RawForm, RawFormName, RawKind, RawPurpose, RawRoute, RawToken};
 use super::signals;
 use super::terms::TermsSet;
 
@@ -20,7 +21,7 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
     let purposes = purposes(&raw.purposes.value.purpose, order);
     let bits = |list: &[Spanned<String>]| set(&purposes, list.iter().map(|id| id.as_ref().as_str()));
     let of_basis = |wanted: fn(LegalBasis) -> bool| {
-        set(&purposes, purposes.iter().filter(|p| wanted(p.basis) && p.retention_days > 0).map(|p| p.id.as_str()))
+        set(&purposes, purposes.iter().filter(|p| wanted(p.basis) && !p.is_retired()).map(|p| p.id.as_str()))
     };
     let sources: Vec<Source> = raw
         .sources
@@ -48,8 +49,10 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
     let routes = raw.routes.value.route.iter().map(|r| route(r, &sources, &destinations, bits(&r.purposes))).collect();
     let linking = raw.purposes.value.linking.as_ref().and_then(|id| purposes.iter().position(|p| p.id == *id.as_ref()));
     let (preferences, channels) = super::preferences::compile(raw, &purposes);
+    let written = written(raw);
     let mut policy = Policy {
-        version: version(raw),
+        version: hash(&written),
+        written,
         terms: TermsSet::default(),
         controller: raw.controller.value.controller.as_ref().clone(),
         without_consent: of_basis(|basis| basis != LegalBasis::Consent),
@@ -68,8 +71,8 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
         destinations,
         routes,
     };
-    let written = |id: &str| raw.purposes.value.purpose.iter().find(|p| p.id.as_ref() == id).map_or(1, |p| p.version);
-    policy.terms = TermsSet::of(&policy, written);
+    let counted = |id: &str| raw.purposes.value.purpose.iter().find(|p| p.id.as_ref() == id).map_or(1, |p| p.version);
+    policy.terms = TermsSet::of(&policy, counted);
     policy
 }
 
@@ -190,34 +193,16 @@ fn notices(raw: &Raw, purposes: &[Purpose]) -> Vec<Notice> {
             }),
             languages: BTreeMap::new(),
         });
-        let hash = hash(&shown(entry, (language, file), purposes, controller));
-        let text = NoticeText { title: file.title.as_ref().clone(), body: file.body.as_ref().clone(), hash };
+        let shown = canonical(&Original::of(entry, (language, file), purposes, controller));
+        let (title, body) = (file.title.as_ref().clone(), file.body.as_ref().clone());
+        let text = NoticeText { title, body, hash: hash(&shown), shown };
         entry.languages.insert(language.clone(), text);
     }
     notices.into_values().collect()
 }
 
-/// Everything that a person is shown of a notice in one language.
-fn shown(notice: &Notice, (language, file): (&str, &NoticeFile), purposes: &[Purpose], controller: &Controller) -> Value {
-    let one = |index: &usize| {
-        let purpose = purposes.get(*index)?;
-        let (title, text) = (purpose.title.get(language), purpose.text.get(language));
-        Some(
-            json!({"id": purpose.id, "title": title, "text": text, "legalBasis": purpose.basis, "asked": notice.purposes.has(*index)}),
-        )
-    };
-    json!({
-        "notice": notice.id, "version": notice.version, "language": language,
-        "title": file.title.as_ref(), "body": file.body.as_ref(),
-        "purposes": notice.shown.iter().filter_map(one).collect::<Vec<_>>(),
-        "layout": notice.layout,
-        "controller": {"name": controller.name, "address": controller.address, "contact": controller.contact},
-        "privacyUrl": controller.privacy_url,
-    })
-}
-
-/// The hash of everything that is written, whatever its order, spacing and comments.
-fn version(raw: &Raw) -> String {
+/// Everything that is written, in its one form: whatever its order, spacing and comments.
+fn written(raw: &Raw) -> String {
     let parse = |text: &str| toml::from_str::<Value>(text).unwrap_or(Value::Null);
     let notices: BTreeMap<String, Value> =
         raw.notices.iter().map(|(id, language, n)| (format!("{id}.{language}"), parse(&n.from.text))).collect();
@@ -234,11 +219,5 @@ fn version(raw: &Raw) -> String {
     if let (Some(signals), Some(all)) = (&raw.signals, all.as_object_mut()) {
         all.insert(String::from("signals"), parse(&signals.from.text));
     }
-    hash(&all)
-}
-
-/// SHA-256 over the canonical form (RFC 8785), in hex.
-fn hash(value: &Value) -> String {
-    let canonical = serde_json_canonicalizer::to_vec(value).unwrap_or_default();
-    hex::encode(digest(&SHA256, &canonical).as_ref())
+    canonical(&all)
 }

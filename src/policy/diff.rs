@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
-use super::model::{Destination, LegalBasis, Notice, Policy, Purpose, Texts};
+use super::model::{Destination, LegalBasis, Notice, NoticeText, Policy, Purpose, Texts};
+use super::terms::Widening;
+use crate::texts::{Saying, Words, says, text_key};
 
 /// What a change is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// A purpose.
     Purpose,
@@ -24,9 +23,29 @@ pub enum Subject {
     Policy,
 }
 
+impl Subject {
+    /// Its name for machines.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Purpose => "purpose",
+            Self::Notice => "notice",
+            Self::Destination => "destination",
+            Self::Route => "route",
+            Self::Source => "source",
+            Self::Policy => "policy",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn words(self, words: Words) -> String {
+        words.say(text_key("policy-about-", self.name()))
+    }
+}
+
 /// One change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// What it is about.
     pub about: Subject,
@@ -34,19 +53,34 @@ pub struct Change {
     pub id: String,
     /// Whether people are asked again.
     pub asks_again: bool,
-    /// What changed, and what comes of it.
-    pub words: String,
+    /// What changed.
+    pub what: Saying,
+    /// What comes of it, or what to do about it.
+    pub so: Option<Saying>,
+}
+
+impl Change {
+    /// What changed and what comes of it, in one sentence.
+    #[must_use]
+    pub fn words(&self, words: Words) -> String {
+        let said = [Some(&self.what), self.so.as_ref()].into_iter().flatten().map(|saying| words.repeat(saying));
+        said.collect::<Vec<_>>().join("; ")
+    }
 }
 
 struct Changes(Vec<Change>);
 
 impl Changes {
-    fn add(&mut self, about: Subject, id: &str, words: impl Into<String>) {
-        self.0.push(Change { about, id: id.to_owned(), asks_again: false, words: words.into() });
+    fn add(&mut self, about: Subject, id: &str, what: Saying) {
+        self.push(about, id, what, None);
     }
 
-    fn asks(&mut self, about: Subject, id: &str, words: impl Into<String>) {
-        self.0.push(Change { about, id: id.to_owned(), asks_again: true, words: words.into() });
+    fn push(&mut self, about: Subject, id: &str, what: Saying, so: Option<Saying>) {
+        self.0.push(Change { about, id: id.to_owned(), asks_again: false, what, so });
+    }
+
+    fn asks(&mut self, about: Subject, id: &str, what: Saying, so: Option<Saying>) {
+        self.0.push(Change { about, id: id.to_owned(), asks_again: true, what, so });
     }
 }
 
@@ -62,10 +96,10 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     if old.linking.and_then(|i| old.purposes.get(i)).map(|p| &p.id)
         != new.linking.and_then(|i| new.purposes.get(i)).map(|p| &p.id)
     {
-        found.add(Subject::Policy, "", "another purpose allows to join histories; it needs a grant of its own");
+        found.add(Subject::Policy, "", says("policy-change-linking"));
     }
     if found.0.is_empty() && old.version != new.version {
-        found.add(Subject::Policy, "", "something changed that people are not shown and that decides nothing about purposes");
+        found.add(Subject::Policy, "", says("policy-change-else"));
     }
     found.0
 }
@@ -81,14 +115,16 @@ fn purposes(old: &Policy, new: &Policy, found: &mut Changes) {
     let [both, added, gone] = sorted(old.terms.of.keys(), new.terms.of.keys());
     for id in added {
         match new.terms.of.get(id).map(|terms| terms.basis) {
-            Some(LegalBasis::Consent) => found.asks(about, id, "it is new: nobody has been asked for it"),
+            Some(LegalBasis::Consent) => {
+                found.asks(about, id, says("policy-change-new"), Some(says("policy-so-nobody-was-asked")));
+            }
             Some(LegalBasis::Contract | LegalBasis::LegalObligation | LegalBasis::LegitimateInterest) | None => {
-                found.add(about, id, "it is new and rests on something else than consent: people are told, not asked")
+                found.push(about, id, says("policy-change-new"), Some(says("policy-so-tell")));
             }
         }
     }
     for id in gone {
-        found.add(about, id, "it is gone: nothing is done for it any more");
+        found.push(about, id, says("policy-change-gone"), Some(says("policy-so-nothing-is-done")));
     }
     for id in both {
         let (Some(then), Some(now)) = (old.terms.of.get(id), new.terms.of.get(id)) else { continue };
@@ -96,24 +132,28 @@ fn purposes(old: &Policy, new: &Policy, found: &mut Changes) {
         // Where nobody is asked, nobody is asked again.
         let asked = now.basis == LegalBasis::Consent;
         for widening in &wider {
-            let waits = match widening.recipient() {
-                Some(recipient) => format!("until somebody has agreed again, {recipient} gets nothing"),
-                None => String::from("until somebody has agreed again, nothing is done for it"),
-            };
             if asked {
-                found.asks(about, id, format!("{widening}; {waits}"));
+                found.asks(about, id, widening.says(), Some(waits(widening)));
             } else {
-                found.add(about, id, format!("{widening}; people must be told (Art. 13(3))"));
+                found.push(about, id, widening.says(), Some(says("policy-so-must-be-told")));
             }
         }
         if wider.is_empty() && then != now {
-            found.add(about, id, "its terms became narrower: whoever agreed has agreed to that");
+            found.push(about, id, says("policy-change-narrower"), Some(says("policy-so-agreed-to-more")));
         }
         let find = |policy: &'_ Policy| policy.purpose(id).and_then(|index| policy.purposes.get(index).cloned());
         if let (Some(then), Some(now)) = (find(old), find(new)) {
             words(&then, &now, found);
         }
     }
+}
+
+/// What is not done as long as somebody has not agreed to more.
+fn waits(widening: &Widening) -> Saying {
+    widening.recipient().map_or_else(
+        || says("policy-so-nothing-until"),
+        |recipient| says("policy-so-recipient-until").with("recipient", recipient),
+    )
 }
 
 /// What changed of a purpose besides its terms.
@@ -123,46 +163,48 @@ fn words(then: &Purpose, now: &Purpose, found: &mut Changes) {
         let all: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         all.into_iter().filter(|language| old.get(*language) != new.get(*language)).cloned().collect::<Vec<_>>().join(", ")
     };
-    for (what, languages) in [("title", languages(&then.title, &now.title)), ("text", languages(&then.text, &now.text))] {
-        if !languages.is_empty() {
-            let advice = "if it means something else now, count the purpose's `version` up";
-            found.add(about, id, format!("its {what} changed ({languages}); {advice}"));
-        }
+    let changed = [
+        (says("policy-change-title"), languages(&then.title, &now.title)),
+        (says("policy-change-text"), languages(&then.text, &now.text)),
+    ];
+    for (what, languages) in changed.into_iter().filter(|(_, languages)| !languages.is_empty()) {
+        found.push(about, id, what.with("languages", languages), Some(says("policy-so-count-up")));
     }
     if then.consent_days != now.consent_days {
-        found.add(about, id, "how long a grant holds changed; grants that stand end when they were to end");
+        found.push(about, id, says("policy-change-consent-days"), Some(says("policy-so-end-as-they-were")));
     }
     if then.categories != now.categories {
-        found.add(about, id, "consent objects of SDKs mean it by other names");
+        found.add(about, id, says("policy-change-categories"));
     }
 }
 
 fn notices(old: &Policy, new: &Policy, found: &mut Changes) {
     let about = Subject::Notice;
     let [both, added, gone] = sorted(old.notices.iter().map(|n| &n.id), new.notices.iter().map(|n| &n.id));
-    added.into_iter().for_each(|id| found.add(about, id, "it is new"));
-    gone.into_iter().for_each(|id| found.add(about, id, "it is gone; what was recorded under it stays"));
+    added.into_iter().for_each(|id| found.add(about, id, says("policy-change-new")));
+    gone.into_iter()
+        .for_each(|id| found.push(about, id, says("policy-change-gone"), Some(says("policy-so-what-was-recorded-stays"))));
     for id in both {
         let (Some(then), Some(now)) = (old.notice(id), new.notice(id)) else { continue };
         let (had, has) = (old.names(then.purposes), new.names(now.purposes));
         let more: Vec<&str> = has.iter().copied().filter(|purpose| !had.contains(purpose)).collect();
         if !more.is_empty() {
-            found.asks(about, id, format!("it asks for more: {}", more.join(", ")));
+            found.asks(about, id, says("policy-change-asks-more").with("purposes", more.join(", ")), None);
         }
         let fewer: Vec<&str> = had.iter().copied().filter(|purpose| !has.contains(purpose)).collect();
         if !fewer.is_empty() {
-            found.add(about, id, format!("it no longer asks for {}", fewer.join(", ")));
+            found.add(about, id, says("policy-change-asks-less").with("purposes", fewer.join(", ")));
         }
         if then.layout != now.layout {
-            found.add(about, id, format!("its layout changed{}", uncounted(layout(then), layout(now))));
+            found.push(about, id, says("policy-change-layout"), uncounted(layout(then), layout(now)));
         }
-        let other = |(language, text): &(&String, &super::model::NoticeText)| {
+        let other = |(language, text): &(&String, &NoticeText)| {
             then.languages.get(*language).is_none_or(|before| before.hash != text.hash)
         };
         let languages: Vec<&str> = now.languages.iter().filter(other).map(|(language, _)| language.as_str()).collect();
         if !languages.is_empty() {
-            let counted = uncounted(Some(then.version), Some(now.version));
-            found.add(about, id, format!("what is shown changed ({}){counted}", languages.join(", ")));
+            let what = says("policy-change-shown").with("languages", languages.join(", "));
+            found.push(about, id, what, uncounted(Some(then.version), Some(now.version)));
         }
     }
 }
@@ -172,15 +214,15 @@ fn layout(notice: &Notice) -> Option<u32> {
 }
 
 /// That a version should have been counted up.
-fn uncounted(then: Option<u32>, now: Option<u32>) -> &'static str {
-    if then.is_some() && then == now { ", and its version did not: count it up" } else { "" }
+fn uncounted(then: Option<u32>, now: Option<u32>) -> Option<Saying> {
+    (then.is_some() && then == now).then(|| says("policy-so-uncounted"))
 }
 
 fn destinations(old: &Policy, new: &Policy, found: &mut Changes) {
     let about = Subject::Destination;
     let [both, added, gone] = sorted(old.destinations.iter().map(|d| &d.id), new.destinations.iter().map(|d| &d.id));
-    added.into_iter().for_each(|id| found.add(about, id, "it is new; see the purposes that it uses events for"));
-    gone.into_iter().for_each(|id| found.add(about, id, "it is gone"));
+    added.into_iter().for_each(|id| found.push(about, id, says("policy-change-new"), Some(says("policy-so-see-purposes"))));
+    gone.into_iter().for_each(|id| found.add(about, id, says("policy-change-gone")));
     for id in both {
         let (Some((_, then)), Some((_, now))) = (old.destination(id), new.destination(id)) else { continue };
         destination(old.names(then.purposes) != new.names(now.purposes), then, now, found);
@@ -190,29 +232,29 @@ fn destinations(old: &Policy, new: &Policy, found: &mut Changes) {
 fn destination(uses: bool, then: &Destination, now: &Destination, found: &mut Changes) {
     let (about, id) = (Subject::Destination, now.id.as_str());
     if then.is_on() != now.is_on() {
-        found.add(about, id, if now.is_on() { "it is switched on" } else { "it is switched off" });
+        found.add(about, id, if now.is_on() { says("policy-change-on") } else { says("policy-change-off") });
     }
     if uses {
-        found.add(about, id, "what it uses events for changed; see the purposes");
+        found.push(about, id, says("policy-change-uses"), Some(says("policy-so-see-purposes")));
     }
     let more: Vec<&str> = now.fields.iter().filter(|field| !then.fields.contains(field)).map(String::as_str).collect();
     if !more.is_empty() {
-        let advice = "if that is more than the purpose's `data` says, say it there";
-        found.add(about, id, format!("it gets more fields: {}; {advice}", more.join(", ")));
+        let what = says("policy-change-fields").with("fields", more.join(", "));
+        found.push(about, id, what, Some(says("policy-so-say-the-data")));
     }
     if then.domain != now.domain {
-        found.add(about, id, "it is in another pseudonymisation domain: customers have other IDs there");
+        found.push(about, id, says("policy-change-domain"), Some(says("policy-so-other-ids")));
     }
     if then.kind != now.kind && then.is_on() == now.is_on() {
-        found.add(about, id, "where it receives changed; if that is somebody else, give it another ID");
+        found.push(about, id, says("policy-change-place"), Some(says("policy-so-another-id")));
     }
 }
 
 fn routes(old: &Policy, new: &Policy, found: &mut Changes) {
     let about = Subject::Route;
     let [both, added, gone] = sorted(old.routes.iter().map(|r| &r.id), new.routes.iter().map(|r| &r.id));
-    added.into_iter().for_each(|id| found.add(about, id, "it is new"));
-    gone.into_iter().for_each(|id| found.add(about, id, "it is gone"));
+    added.into_iter().for_each(|id| found.add(about, id, says("policy-change-new")));
+    gone.into_iter().for_each(|id| found.add(about, id, says("policy-change-gone")));
     for id in both {
         let said = |policy: &Policy| {
             let route = policy.routes.iter().find(|route| route.id == *id)?;
@@ -222,7 +264,7 @@ fn routes(old: &Policy, new: &Policy, found: &mut Changes) {
             Some((sources, to, purposes, route.types.clone(), route.events.clone(), route.drop.clone()))
         };
         if said(old) != said(new) {
-            found.add(about, id, "which events it leads where, or for what, changed");
+            found.add(about, id, says("policy-change-leads"));
         }
     }
 }
@@ -230,19 +272,19 @@ fn routes(old: &Policy, new: &Policy, found: &mut Changes) {
 fn sources(old: &Policy, new: &Policy, found: &mut Changes) {
     let about = Subject::Source;
     let [both, added, gone] = sorted(old.sources.iter().map(|s| &s.id), new.sources.iter().map(|s| &s.id));
-    added.into_iter().for_each(|id| found.add(about, id, "it is new"));
-    gone.into_iter().for_each(|id| found.add(about, id, "it is gone"));
+    added.into_iter().for_each(|id| found.add(about, id, says("policy-change-new")));
+    gone.into_iter().for_each(|id| found.add(about, id, says("policy-change-gone")));
     for id in both {
         let (Some((_, then)), Some((_, now))) = (old.source(id), new.source(id)) else { continue };
         if then.notice != now.notice {
-            found.add(about, id, "another notice is shown there");
+            found.add(about, id, says("policy-change-source-notice"));
         }
         if then.token_required != now.token_required {
-            let words = if now.token_required { "decisions need a token now" } else { "decisions need no token any more" };
-            found.add(about, id, words);
+            let needs = now.token_required;
+            found.add(about, id, if needs { says("policy-change-token-on") } else { says("policy-change-token-off") });
         }
         if (then.records_decisions, then.trusted_consent_events) != (now.records_decisions, now.trusted_consent_events) {
-            found.add(about, id, "whether it records decisions changed");
+            found.add(about, id, says("policy-change-records"));
         }
     }
 }

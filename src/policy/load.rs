@@ -140,7 +140,7 @@ fn file<T: DeserializeOwned>(dir: &Path, name: &str, findings: &mut Findings) ->
     }
 }
 
-fn parse<T: DeserializeOwned>(text: Text, findings: &mut Findings) -> Option<Parsed<T>> {
+pub(super) fn parse<T: DeserializeOwned>(text: Text, findings: &mut Findings) -> Option<Parsed<T>> {
     match toml::from_str(&text.text) {
         Ok(value) => Some(Parsed { from: text, value }),
         Err(error) => {

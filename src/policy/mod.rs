@@ -3,6 +3,8 @@
 //! It promises: a policy that does not lint does not load, and every finding names file, line and cure. It knows no person
 //! and no event; it says what may be done with either.
 
+mod again;
+mod canonical;
 pub mod cases;
 mod compile;
 mod diff;
@@ -14,6 +16,7 @@ mod handle;
 mod lint;
 mod load;
 pub mod model;
+mod original;
 mod plain;
 mod preferences;
 mod raw;
@@ -24,6 +27,8 @@ mod terms;
 mod tests;
 mod wording;
 
+pub use again::read_again;
+pub use canonical::hash;
 pub use diff::{Change, Subject, diff};
 pub use duty::Duty;
 pub use erasure::{Erasure, Way};
@@ -35,6 +40,7 @@ pub use model::{
     LegalBasis, Notice, NoticeText, PURPOSES_MAX, PartnerProfile, Policy, Purpose, Purposes, REQUEST_KINDS, Route, Source,
     SourceKind, Texts,
 };
+pub use original::{Original, OriginalController, OriginalPurpose};
 pub use preferences::{Channel, ChannelKind, Choice, Frequency, PREFERENCES_MAX, Preference, PreferenceKind, date};
 pub use sign_in::SignIn;
 pub use signals::{Conflict, Gpc, Signals};

@@ -107,6 +107,14 @@ pub struct Purpose {
     pub categories: Vec<String>,
 }
 
+impl Purpose {
+    /// Whether it is gone, and only keeps its bit until the next start.
+    #[must_use]
+    pub const fn is_retired(&self) -> bool {
+        self.retention_days == 0
+    }
+}
+
 /// The text that is shown when consent is asked for.
 #[derive(Clone, Debug)]
 pub struct Notice {
@@ -125,7 +133,7 @@ pub struct Notice {
 }
 
 /// How a notice is drawn. Nothing is preselected, whatever the layout.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub struct Layout {
     /// Counts up with every change.
     pub version: u32,
@@ -154,6 +162,8 @@ pub struct NoticeText {
     pub body: String,
     /// SHA-256 over the canonical JSON of everything that the person was shown, in hex.
     pub hash: String,
+    /// That canonical JSON: a [`super::Original`].
+    pub shown: String,
 }
 
 /// What kind of value an identifier type holds; it decides how values are normalised and recognised.
@@ -422,6 +432,8 @@ fn usual_time_zone() -> String {
 pub struct Policy {
     /// SHA-256 over the canonical form of all files, in hex: the policy version.
     pub version: String,
+    /// That canonical form; [`super::read_again`] makes the policy of it.
+    pub written: String,
     /// Who answers for it.
     pub controller: Controller,
     /// What people agree to, purpose by purpose.

@@ -7,11 +7,11 @@
 //! purpose's `version` says so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::model::{Destination, IdentifierForm, LegalBasis, Policy};
+use crate::texts::{Saying, says};
 
 /// The terms of all purposes, by ID, under a name of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,20 +76,6 @@ pub enum Widening {
     Identifies(String),
 }
 
-impl fmt::Display for Widening {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Version(version) => write!(f, "its words mean something else (version {version})"),
-            Self::Controller(name) => write!(f, "{name} answers for it now"),
-            Self::Basis => f.write_str("its legal basis is another"),
-            Self::Data(more) => write!(f, "it uses more data: {}", more.join(", ")),
-            Self::Retention { from, to } => write!(f, "data are kept for {to} days instead of {from}"),
-            Self::Recipient(id) => write!(f, "there is a new recipient: {id}"),
-            Self::Identifies(id) => write!(f, "the recipient {id} can identify people in a way that it could not"),
-        }
-    }
-}
-
 impl Terms {
     /// In which ways `now` goes beyond these terms. Nothing: whoever agreed to these has agreed to `now`.
     #[must_use]
@@ -121,6 +107,22 @@ impl Terms {
 }
 
 impl Widening {
+    /// What of the terms is wider.
+    #[must_use]
+    pub fn says(&self) -> Saying {
+        match self {
+            Self::Version(version) => says("policy-wider-version").with("version", version.to_string()),
+            Self::Controller(name) => says("policy-wider-controller").with("name", name),
+            Self::Basis => says("policy-wider-basis"),
+            Self::Data(more) => says("policy-wider-data").with("data", more.join(", ")),
+            Self::Retention { from, to } => {
+                says("policy-wider-retention").with("from", from.to_string()).with("to", to.to_string())
+            }
+            Self::Recipient(id) => says("policy-wider-recipient").with("recipient", id),
+            Self::Identifies(id) => says("policy-wider-identifies").with("recipient", id),
+        }
+    }
+
     /// The recipient that it is about, if it is about one alone: then the others may go on.
     #[must_use]
     pub fn recipient(&self) -> Option<&str> {

@@ -1,5 +1,6 @@
 //! Each rule, tried on the shipped policy with one thing broken.
 
+mod again;
 mod change;
 
 use std::path::{Path, PathBuf};

@@ -7,8 +7,8 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::{
-    access, backup, consent, error, forward, intake, ledger, portal, preferences, profile, retention, rights, site, telemetry,
-    vault,
+    access, backup, chronicle, consent, error, forward, intake, ledger, portal, preferences, profile, retention, rights, site,
+    telemetry, vault,
 };
 
 /// What is served at `/openapi.json`.
@@ -91,6 +91,8 @@ use crate::{
         telemetry::metrics,
         site::openapi_json,
         site::reload_policy,
+        chronicle::http::versions,
+        chronicle::http::text,
     ),
     components(schemas(error::ProblemBody<'static>)),
     modifiers(&Keys),

@@ -21,7 +21,7 @@ use actix_web::middleware::Next;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
-use crate::app::App;
+use crate::app::{App, OldStays};
 use crate::auth::{self, Scope};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::limit::{self, Class};
@@ -69,24 +69,32 @@ pub struct Reloaded {
     version: String,
 }
 
-/// Reads the policy again. If it does not lint, the old one stays in force and the findings are in `detail`.
+/// Reads the policy again, and keeps it before it is in force. If it does not lint, the old one stays and the findings are in `detail`.
 #[utoipa::path(post, path = "/v1/policy/reload", tag = "operation", security(("secret_key" = ["operate"])), responses(
     (status = 200, description = "The new policy is in force.", body = Reloaded),
     (status = 422, description = "The new policy does not lint; the old one stays.", body = ProblemBody),
+    (status = 503, description = "The new policy cannot be kept for the moment; the old one stays.", body = ProblemBody),
 ))]
 pub async fn reload_policy(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let caller = auth::secret(&req, &app, Scope::Operate).await?;
     let shared = app.clone();
     let outcome = web::block(move || shared.reload_policy()).await.map_err(|_gone| Problem::new(Code::Unavailable))?;
-    match outcome {
-        Ok(version) => {
-            tracing::info!(version, key = caller.key_id, "policy reloaded");
-            Ok(HttpResponse::Ok().json(Reloaded { version }))
-        }
-        Err(findings) => {
-            tracing::warn!(findings = findings.len(), key = caller.key_id, "the policy does not lint; the old one stays");
+    let version = outcome.map_err(|error| old_stays(&error, &caller.key_id))?;
+    tracing::info!(version, key = caller.key_id, "policy reloaded");
+    Ok(HttpResponse::Ok().json(Reloaded { version }))
+}
+
+/// Why the policy that is in force stays.
+fn old_stays(error: &OldStays, key: &str) -> Problem {
+    match error {
+        OldStays::Findings(findings) => {
+            tracing::warn!(findings = findings.len(), key, "the policy does not lint; the old one stays");
             let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-            Err(Problem::field(Code::InvalidField, "policies").detail(lines.join("\n")))
+            Problem::field(Code::InvalidField, "policies").detail(lines.join("\n"))
+        }
+        OldStays::Chronicle(error) => {
+            tracing::error!(%error, key, "the policy cannot be kept; the old one stays");
+            Problem::new(Code::Unavailable).retry_after(5)
         }
     }
 }

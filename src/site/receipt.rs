@@ -10,6 +10,7 @@ use super::page;
 use crate::app::App;
 use crate::consent::{Method, RECEIPT, Receipt, State};
 use crate::error::{Code, Problem};
+use crate::policy::{Original, Policy};
 
 /// In which form a receipt is handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,18 +31,35 @@ pub enum Form {
 pub async fn answer(app: &web::Data<App>, handle: String, form: Form) -> Result<HttpResponse, Problem> {
     let shared = Arc::clone(app);
     let made = web::block(move || make(&shared, &handle)).await.map_err(|_gone| Problem::new(Code::Unavailable))?;
-    let (receipt, signed) = made?;
+    let Made { receipt, signed, wording } = made?;
     let Form::Page { german } = form else { return Ok(HttpResponse::Ok().content_type("application/jose").body(signed)) };
     let policy = app.policy.current();
-    let titles = policy.purposes.iter().map(|p| (p.id.clone(), if german { p.title.get("de") } else { p.title.get("en") }));
-    let titles = titles.filter_map(|(id, title)| Some((id, title?.clone()))).collect();
+    let language = if german { "de" } else { "en" };
+    let titles = titles(&policy, wording.as_ref(), language);
     let zone = jiff::tz::TimeZone::get(&policy.controller.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
-    let text = Page { german, zone, titles, receipt: &receipt, signed: &signed, contact: &policy.controller.contact }.render();
+    let contact = &policy.controller.contact;
+    let text = Page { german, zone, titles, receipt: &receipt, signed: &signed, wording: wording.as_ref(), contact }.render();
     Ok(page::html(text.map_err(|_broken| Problem::new(Code::Internal))?))
 }
 
+/// A receipt that was made out.
+struct Made {
+    receipt: Receipt,
+    signed: String,
+    /// What the person was shown, as it was kept.
+    wording: Option<Original>,
+}
+
+/// What purposes are called: as the person read it, else as the policy in force says it.
+fn titles(policy: &Policy, wording: Option<&Original>, language: &str) -> BTreeMap<String, String> {
+    let today = policy.purposes.iter().map(|purpose| (&purpose.id, purpose.title.get(language)));
+    let shown = wording.filter(|wording| wording.language == language).into_iter().flat_map(|wording| &wording.purposes);
+    let all = today.chain(shown.map(|purpose| (&purpose.id, purpose.title.as_ref())));
+    all.filter_map(|(id, title)| Some((id.clone(), title?.clone()))).collect()
+}
+
 /// Makes the receipt out, and signs it.
-fn make(app: &App, handle: &str) -> Result<(Receipt, String), Problem> {
+fn make(app: &App, handle: &str) -> Result<Made, Problem> {
     let policy = app.policy.current();
     let broken = |error: &dyn std::fmt::Display| {
         tracing::error!(%error, "a receipt cannot be made out");
@@ -51,7 +69,9 @@ fn make(app: &App, handle: &str) -> Result<(Receipt, String), Problem> {
     let evidence = app.ledger.evidence(&stated.commitment).map_err(|error| broken(&error))?;
     let receipt = stated.receipt(evidence, &policy, app.clock.now());
     let signed = app.vault.signer().sign(RECEIPT, &receipt).map_err(|error| broken(&error))?;
-    Ok((receipt, signed))
+    let notice = receipt.statement.notice.as_ref();
+    let wording = notice.map_or(Ok(None), |notice| app.chronicle.wording(&notice.hash)).map_err(|error| broken(&error))?;
+    Ok(Made { receipt, signed, wording })
 }
 
 #[derive(Template)]
@@ -62,6 +82,7 @@ struct Page<'a> {
     titles: BTreeMap<String, String>,
     receipt: &'a Receipt,
     signed: &'a str,
+    wording: Option<&'a Original>,
     contact: &'a str,
 }
 

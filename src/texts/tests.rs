@@ -40,7 +40,7 @@ fn files(dir: &Path, ending: &str, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every key that code and templates name, as a whole (`t.say("key")`) or by its beginning (`text_key("kind-", …)`).
+/// Every key that code and templates name, as a whole (`t.say("key")`, `says("key")`) or by its beginning (`text_key("kind-", …)`).
 fn used() -> (BTreeSet<String>, BTreeSet<String>) {
     let mut paths = Vec::new();
     files(&root().join("src"), "rs", &mut paths);
@@ -56,7 +56,7 @@ fn used() -> (BTreeSet<String>, BTreeSet<String>) {
         };
         // What is said in two languages at once, on older pages, is no key.
         let is_key = |name: &String| name.contains('-') && !name.contains(' ');
-        whole.extend([".say(\"", ".of(\"", ".all(\""].into_iter().flat_map(named).filter(is_key));
+        whole.extend([".say(\"", ".of(\"", ".all(\"", " says(\"", "(says(\""].into_iter().flat_map(named).filter(is_key));
         begun.extend(named("text_key(\""));
     }
     (whole, begun)

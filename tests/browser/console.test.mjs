@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -17,22 +18,41 @@ import { browser } from './site.mjs';
 const SCREENS = join(project, 'target/screens');
 const PASSWORD = 'Riesling vom Schiefer';
 const sizes = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 900 } };
-const PAGES = ['requests', 'file', 'proof', 'consents', 'policy', 'processing', 'destinations', 'ledger', 'audit', 'account'];
+const PAGES = ['requests', 'file', 'proof', 'consents', 'policy', 'policy/versions', 'processing', 'destinations', 'ledger', 'audit', 'account'];
 const words = {
-  de: { locale: 'de-DE', name: 'Name', password: 'Passwort', code: 'Code', enter: 'Anmelden', file: 'Anfrage aufnehmen', kind: 'Was wird verlangt?', type: 'Art der Angabe', value: 'Angabe, genau wie sie lautet', clear: 'Es ist geklärt, dass die Person selbst anfragt', take: 'Aufnehmen', filed: 'Die Anfrage ist aufgenommen.', sure: 'Ich habe die Angaben geprüft', approve: 'Genehmigen', extend: 'Frist verlängern …', why: 'Begründung: Komplexität oder Zahl der Anträge', longer: 'Um zwei Monate verlängern', extended: 'Die Frist ist verlängert.', refuse: 'Ablehnen …', ground: 'Exzessiv, insbesondere wiederholt (Art. 12 Abs. 5)', reason: 'Begründung', refused: 'Abgelehnt.', no: 'Ablehnen', certificate: 'Zertifikat herunterladen', requests: 'Anfragen', all: 'Alle offenen' },
-  en: { locale: 'en-GB', name: 'Name', password: 'Password', code: 'Code', enter: 'Sign in', file: 'File a request', kind: 'What is asked for?', type: 'Type of identifier', value: 'Identifier, exactly as it is', clear: 'It is clear that the person asks whose data these are', take: 'File', filed: 'The request is filed.', sure: 'I have checked what is stated', approve: 'Approve', extend: 'Extend the deadline …', why: 'Why: complexity or number of requests', longer: 'Extend by two months', extended: 'The deadline is extended.', refuse: 'Refuse …', ground: 'Excessive, in particular repeated (Art. 12(5))', reason: 'Why', refused: 'Refused.', no: 'Refuse', certificate: 'Download the certificate', requests: 'Requests', all: 'All that are open' },
+  de: { locale: 'de-DE', name: 'Name', password: 'Passwort', code: 'Code', enter: 'Anmelden', file: 'Anfrage aufnehmen', kind: 'Was wird verlangt?', type: 'Art der Angabe', value: 'Angabe, genau wie sie lautet', clear: 'Es ist geklärt, dass die Person selbst anfragt', take: 'Aufnehmen', filed: 'Die Anfrage ist aufgenommen.', sure: 'Ich habe die Angaben geprüft', approve: 'Genehmigen', extend: 'Frist verlängern …', why: 'Begründung: Komplexität oder Zahl der Anträge', longer: 'Um zwei Monate verlängern', extended: 'Die Frist ist verlängert.', refuse: 'Ablehnen …', ground: 'Exzessiv, insbesondere wiederholt (Art. 12 Abs. 5)', reason: 'Begründung', refused: 'Abgelehnt.', no: 'Ablehnen', certificate: 'Zertifikat herunterladen', requests: 'Anfragen', nothingCorrected: 'Bitte sagen Sie, was zu berichtigen ist.', otherWords: /Heute gilt ein anderer Wortlaut/, words: 'Wortlaut', withToday: 'Mit dem vergleichen, was heute gilt', toVersions: 'Zu den Fassungen des Regelwerks', compare: 'Vergleichen', nobody: 'Niemand wird erneut gefragt.' },
+  en: { locale: 'en-GB', name: 'Name', password: 'Password', code: 'Code', enter: 'Sign in', file: 'File a request', kind: 'What is asked for?', type: 'Type of identifier', value: 'Identifier, exactly as it is', clear: 'It is clear that the person asks whose data these are', take: 'File', filed: 'The request is filed.', sure: 'I have checked what is stated', approve: 'Approve', extend: 'Extend the deadline …', why: 'Why: complexity or number of requests', longer: 'Extend by two months', extended: 'The deadline is extended.', refuse: 'Refuse …', ground: 'Excessive, in particular repeated (Art. 12(5))', reason: 'Why', refused: 'Refused.', no: 'Refuse', certificate: 'Download the certificate', requests: 'Requests', nothingCorrected: 'Please say what is to be put right.', otherWords: /Other words are in force today/, words: 'The words', withToday: 'Compare with what is in force today', toVersions: 'To the versions of the policy', compare: 'Compare', nobody: 'Nobody is asked again.' },
 };
 
 describe('console', () => {
   let gateway;
   let chromium;
+  let policies;
   before(async () => {
-    [gateway, chromium] = await Promise.all([Gateway.start(), browser(), mkdir(SCREENS, { recursive: true })]);
+    policies = await mkdtemp(join(tmpdir(), 'pforte-policies-'));
+    await cp(join(project, 'policies'), policies, { recursive: true });
+    [gateway, chromium] = await Promise.all([Gateway.start({ policies }), browser(), mkdir(SCREENS, { recursive: true })]);
   });
   after(async () => {
     await chromium?.close();
     await gateway?.stop();
+    await rm(policies, { recursive: true, force: true });
   });
+
+  /** Puts another policy in force: words of the notice and of a purpose are others, in both languages. */
+  let editions = 1;
+  async function anotherPolicy() {
+    editions += 1;
+    const edit = async (file, ...changes) => {
+      const path = join(policies, file);
+      const text = changes.reduce((all, [from, to]) => all.replace(from, to), await readFile(path, 'utf8'));
+      await writeFile(path, text);
+    };
+    await edit('notices/web-banner.de.toml', [/^version = \d+/, `version = ${editions}`], [/verwenden( \d+)?\?/, `verwenden ${editions}?`]);
+    await edit('notices/web-banner.en.toml', [/^version = \d+/, `version = ${editions}`], [/your data( \d+)?\?/, `your data ${editions}?`]);
+    await edit('purposes.toml', [/Wir zählen(, zum \d+\. Mal)?/, `Wir zählen, zum ${editions}. Mal`], [/We count( \d+)?/, `We count ${editions}`]);
+    await promisify(execFile)(BINARY, ['policy', 'reload'], { cwd: gateway.folder });
+  }
 
   /** The code of an authenticator, so many seconds from now. */
   const code = (secret, ahead = 0) => new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: Date.now() + ahead * 1000 });
@@ -108,12 +128,61 @@ describe('console', () => {
     }
   }
 
+  for (const [language, t] of Object.entries(words)) {
+    test(`${language}, without JavaScript: a rectification is filed, consent is proven in the words of then, and versions are compared`, async () => {
+      const who = await officer(`vera${language}`, 'dpo', { viewport: sizes.desktop, locale: t.locale, javaScriptEnabled: false });
+      const { page } = who;
+      const email = `${language}.karl@muster.example`;
+      await gateway.decide({ identifiers: { email }, method: 'banner', decisions: { analytics: 'granted' } });
+      const shown = editions > 1 ? ` ${editions}` : '';
+      await anotherPolicy();
+
+      await page.goto(`${gateway.url}/console/file`);
+      await page.getByLabel(t.kind).selectOption('rectification');
+      await page.locator('#type').selectOption('email');
+      await page.locator('#value').fill(email);
+      await page.getByRole('button', { name: t.take, exact: true }).click();
+      await page.getByRole('alert').getByText(t.nothingCorrected).waitFor();
+      await page.locator('#wrong_type_1').selectOption('email');
+      await page.locator('#wrong_from_1').fill(email);
+      await page.locator('#wrong_to_1').fill(`right.${email}`);
+      await page.locator('#trait_name_1').fill('city');
+      await page.locator('#trait_value_1').fill('Mainz');
+      await page.getByRole('button', { name: t.take, exact: true }).click();
+      await page.getByText(t.filed).waitFor();
+      await page.locator('del', { hasText: email }).waitFor();
+      await page.locator('ins', { hasText: `right.${email}` }).waitFor();
+      await page.locator('dd', { hasText: /^Mainz$/ }).waitFor();
+
+      await page.goto(`${gateway.url}/console/proof`);
+      await page.locator('#type').selectOption('email');
+      await page.locator('#value').fill(email);
+      await page.locator('#reason').fill('17');
+      await page.locator('form.narrow button').click();
+      await page.getByText(t.otherWords).waitFor();
+      await page.getByText(t.words, { exact: true }).click();
+      await page.locator('blockquote strong', { hasText: `verwenden${shown}?` }).waitFor();
+      await page.getByRole('link', { name: t.withToday }).click();
+      await page.locator('ins', { hasText: `${editions}` }).first().waitFor();
+
+      await page.getByRole('link', { name: t.toVersions }).click();
+      await page.locator('input[name=old]').nth(1).check();
+      await page.locator('input[name=new]').first().check();
+      await page.getByRole('button', { name: t.compare }).click();
+      await page.getByText(t.nobody).waitFor();
+      assert.ok((await page.locator('ins').count()) >= 4, 'two notices and a purpose in two languages');
+      assert.deepEqual(who.complaints, []);
+      await who.context.close();
+    });
+  }
+
   for (const colorScheme of ['light', 'dark']) {
     test(`axe finds nothing on any page, ${colorScheme}, and each fits a phone and 400 %`, async () => {
       const who = await officer(`axel${colorScheme}`, 'dpo', { viewport: sizes.desktop, locale: 'de-DE', colorScheme });
       const { page } = who;
       await gateway.decide({ identifiers: { email: 'erika@muster.example' }, method: 'banner', decisions: { analytics: 'granted', personalization: 'denied' } });
       const id = await file(who, 'erasure', 'erika@muster.example');
+      await anotherPolicy();
       const look = async (name) => {
         await page.setViewportSize(sizes.desktop);
         assert.deepEqual(await violations(page), [], name);
@@ -128,8 +197,15 @@ describe('console', () => {
       };
       for (const name of PAGES) {
         await page.goto(`${gateway.url}/console/${name}`);
-        await look(name);
+        await look(name.replace('/', '-'));
       }
+      await page.goto(`${gateway.url}/console/policy/versions`);
+      await page.locator('main form button').click();
+      await page.locator('ins').first().waitFor();
+      await look('comparison');
+      await page.goto(`${gateway.url}/console/file`);
+      await page.locator('details > summary').click();
+      await look('rectification');
       await page.goto(`${gateway.url}/console/requests/${id}`);
       for (const summary of await page.locator('details > summary').all()) await summary.click();
       await look('request');
@@ -139,6 +215,7 @@ describe('console', () => {
       await page.locator('#reason').fill('Beschwerde 17');
       await page.locator('form.narrow button').click();
       await page.locator('ol.cards').waitFor();
+      for (const summary of await page.locator('details > summary').all()) await summary.click();
       await look('proven');
       await page.goto(`${gateway.url}/console/officers`);
       await look('stopped');

@@ -39,6 +39,7 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("destination", "partner"),
     ("domain", "shop"),
     ("duty", "invoices"),
+    ("hash", "0000000000000000000000000000000000000000000000000000000000000000"),
     ("id", "req_00000000000000000000000000000000"),
     ("path", "0/000"),
     ("receipt", "rcp_00"),

@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["ledger", "backup", "audit", "session"],
     &["officers"],
     &["policy"],
-    &["events"],
+    &["events", "chronicle"],
     &["identity"],
     &["consent"],
     &["gate"],

@@ -78,7 +78,7 @@ fn assignee(fields: &Fields, seat: &Seat) -> Result<Option<String>, &'static str
 }
 
 /// What can be wrong with a form about a request.
-pub(super) const WRONG: [&str; 17] = [
+pub(super) const WRONG: [&str; 16] = [
     "sure",
     "ground",
     "recipient",
@@ -95,7 +95,6 @@ pub(super) const WRONG: [&str; 17] = [
     "identifier",
     "nobody",
     "purposes",
-    "nothing-corrected",
 ];
 
 /// The name of what an officer can do something about; nothing if it is a failure of ours.
@@ -113,7 +112,8 @@ pub(super) const fn wrong(error: &Error) -> Option<&'static str> {
         Error::Identifier { .. } | Error::Unproven(_) => "identifier",
         Error::Nobody => "nobody",
         Error::Purposes => "purposes",
-        Error::Corrections(_) | Error::Traits(_) => "nothing-corrected",
+        Error::Corrections(_) => "correction-once",
+        Error::Traits(_) => "trait-unfit",
         Error::Suppress => "suppress",
         Error::TooMany => "too-many",
         Error::NoPerson

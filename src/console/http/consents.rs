@@ -59,7 +59,7 @@ pub async fn show(req: HttpRequest, app: web::Data<App>) -> Answer {
     let counted = beside(move || shared.consents.rates.read(from)).await?.map_err(|error| broken(&error))?;
     let counted: BTreeMap<Date, BTreeMap<String, Counts>> = counted.into_iter().collect();
     let all: Vec<Date> = from.series(1.day()).take_while(|day| *day <= today).collect();
-    let asked_for = seat.policy.purposes.iter().filter(|purpose| purpose.basis == LegalBasis::Consent);
+    let asked_for = seat.policy.purposes.iter().filter(|purpose| purpose.basis == LegalBasis::Consent && !purpose.is_retired());
     let lines = asked_for.map(|purpose| {
         let title = text(&purpose.title, seat.words.0.code());
         line(&seat, (&purpose.id, title), &all, |day| counted.get(&day).and_then(|day| day.get(&purpose.id)).copied())

@@ -4,11 +4,12 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use askama::Template;
 
+use super::corrections::{self, Row, TraitRow};
 use super::queue::{Choice, KINDS};
 use super::{Answer, BASE, Fields, Seat, acts, broken};
 use crate::app::App;
 use crate::officers::{Authority as _, Desk};
-use crate::rights::{Kind, Submission, Wrong};
+use crate::rights::{Kind, Submission};
 use crate::site::frame::{self, Frame};
 
 /// The longest note, in characters.
@@ -26,6 +27,10 @@ struct Page {
     note: String,
     identified: bool,
     suppress: bool,
+    /// What a rectification puts right, and whether that part of the form stands open.
+    wrong: Vec<Row>,
+    traits: Vec<TraitRow>,
+    is_rectification: bool,
 }
 
 /// `GET /console/file`.
@@ -35,23 +40,37 @@ pub async fn ask(req: HttpRequest, app: web::Data<App>) -> Answer {
     std::future::ready(form(&seat, &Fields::default(), None)).await
 }
 
-/// `POST /console/file`. A rectification is filed by the API: it needs what is wrong and what is right.
+/// `POST /console/file`.
 pub async fn take(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> Answer {
     let (seat, fields) = Seat::take_form(&req, &app, &body).await?;
     let desk: Desk = seat.authority()?;
-    let Some(kind) = fields.text("kind").and_then(Kind::parse) else { return form(&seat, &fields, Some("kind")) };
+    let said = |wrong: &str| Some(seat.by_text_key("console-wrong-", wrong));
+    let Some(kind) = fields.text("kind").and_then(Kind::parse) else { return form(&seat, &fields, said("kind")) };
     let note = fields.text("note").map(str::to_owned);
     if note.as_ref().is_some_and(|note| note.chars().count() > NOTE_CHARS_MAX) {
-        return form(&seat, &fields, Some("long"));
+        return form(&seat, &fields, said("long"));
     }
     let (Some(of), Some(value)) = (fields.text("type"), fields.text("value")) else {
-        return form(&seat, &fields, Some("nobody"));
+        return form(&seat, &fields, said("nobody"));
     };
+    let wrong = match corrections::read(&seat, &app, &fields) {
+        Ok(wrong) => wrong,
+        Err((what, row)) => {
+            let what = seat.by_text_key("console-wrong-", what);
+            let in_row = seat.words.all("console-file-row", [("number", row.into()), ("wrong", what.into())]);
+            return form(&seat, &fields, Some(in_row));
+        }
+    };
+    match (kind == Kind::Rectification, wrong.identifiers.is_empty() && wrong.traits.is_empty()) {
+        (true, true) => return form(&seat, &fields, said("nothing-corrected")),
+        (false, false) => return form(&seat, &fields, said("only-rectification")),
+        (true, false) | (false, true) => {}
+    }
     let submission = Submission {
         kind,
         identifiers: vec![(of.to_owned(), value.to_owned())],
         purposes: None,
-        wrong: Wrong::default(),
+        wrong,
         identified: fields.text("identified").is_some(),
         suppress: fields.text("suppress").is_some(),
         language: fields.text("language").filter(|tag| matches!(*tag, "de" | "en")).map(str::to_owned),
@@ -61,31 +80,36 @@ pub async fn take(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> An
     match app.rights.submit(submission).await {
         Ok(id) => Ok(frame::lead_to(&format!("{BASE}/requests/{id}?done=filed"), &[])?),
         Err(error) => match acts::wrong(&error) {
-            Some(wrong) => form(&seat, &fields, Some(wrong)),
+            Some(wrong) => form(&seat, &fields, said(wrong)),
             None => Err(broken(&error)),
         },
     }
 }
 
-fn form(seat: &Seat, fields: &Fields, wrong: Option<&str>) -> Answer {
+fn form(seat: &Seat, fields: &Fields, error: Option<String>) -> Answer {
     let choice = |value: &str, text: String, field: &str| Choice {
         chosen: fields.text(field) == Some(value),
         value: value.to_owned(),
         text,
     };
-    let kinds = KINDS.iter().filter(|kind| **kind != Kind::Rectification);
+    let (wrong, traits) = corrections::rows(seat, fields);
+    let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = Page {
         f: seat.frame("requests"),
-        kinds: kinds.map(|kind| choice(kind.name(), seat.by_text_key("console-kind-", kind.name()), "kind")).collect(),
-        types: seat.policy.identifiers.iter().map(|of| choice(&of.id, of.id.clone(), "type")).collect(),
+        kinds: KINDS.iter().map(|kind| choice(kind.name(), seat.by_text_key("console-kind-", kind.name()), "kind")).collect(),
+        types: seat.identifier_choices(fields.text("type")),
         languages: frame_languages().map(|(tag, name)| choice(tag, name.to_owned(), "language")).collect(),
-        error: wrong.map(|wrong| seat.by_text_key("console-wrong-", wrong)),
+        error,
         value: fields.text("value").unwrap_or_default().to_owned(),
         note: fields.text("note").unwrap_or_default().to_owned(),
         identified: fields.text("identified").is_some(),
         suppress: fields.text("suppress").is_some(),
+        is_rectification: fields.text("kind") == Some(Kind::Rectification.name())
+            || wrong.iter().any(|row| !row.from.is_empty() || !row.to.is_empty())
+            || traits.iter().any(|row| !row.name.is_empty()),
+        wrong,
+        traits,
     };
-    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok(frame::answer(status, page.render())?)
 }
 

@@ -4,6 +4,7 @@ pub mod account;
 pub mod acts;
 pub mod audit;
 pub mod consents;
+mod corrections;
 pub mod destinations;
 pub mod entry;
 pub mod filing;
@@ -14,6 +15,7 @@ pub mod processing;
 pub mod proof;
 pub mod queue;
 pub mod request;
+pub mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,13 +25,14 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
 use jiff::tz::TimeZone;
 
+use self::queue::Choice;
 use crate::app::App;
 use crate::auth::{self, session as door};
 use crate::clock::Millis;
 use crate::error::{Code, Problem};
 use crate::limit::{self, Class};
 use crate::officers::{Admin, Authority, Inspector, Officer, Reader};
-use crate::policy::Policy;
+use crate::policy::{IdentifierKind, IdentifierType, Policy};
 use crate::session::{Kind, Session};
 use crate::site::frame::{self, Frame, Tab};
 use crate::texts::Words;
@@ -203,6 +206,32 @@ impl Seat {
     /// A moment as people write it, where the company is.
     pub(super) fn moment(&self, at: Millis) -> String {
         self.words.moment(at, &self.zone)
+    }
+
+    /// What people call a type of identifier, with its ID.
+    pub(super) fn identifier(&self, id: &str) -> String {
+        let Some((_, of)) = self.policy.identifier(id) else { return id.to_owned() };
+        let kind = match of.kind {
+            IdentifierKind::Email => "email",
+            IdentifierKind::Phone => "phone",
+            IdentifierKind::UserId => "user_id",
+            IdentifierKind::LoyaltyCard => "loyalty_card",
+            IdentifierKind::Device => "device",
+            IdentifierKind::Custom => "custom",
+        };
+        let kind = self.by_text_key("console-identifier-", kind);
+        self.words.all("console-identified-by", [("kind", kind.into()), ("id", id.to_owned().into())])
+    }
+
+    /// All types of identifiers to choose from.
+    fn identifier_choices(&self, chosen: Option<&str>) -> Vec<Choice> {
+        let choice = |of: &IdentifierType| Choice { chosen: chosen == Some(&of.id), ..self.identifier_choice(&of.id) };
+        self.policy.identifiers.iter().map(choice).collect()
+    }
+
+    /// One of them.
+    fn identifier_choice(&self, id: &str) -> Choice {
+        Choice { value: id.to_owned(), text: self.identifier(id), chosen: false }
     }
 
     /// What is called by a name that is not known before.

@@ -7,10 +7,12 @@ use askama::Template;
 use super::queue::Choice;
 use super::{Answer, Fields, Seat, Stop, beside, broken, request};
 use crate::app::App;
+use crate::chronicle;
 use crate::consent::{NoticeShown, Proven, State};
 use crate::identity;
 use crate::ledger;
 use crate::officers::{Authority as _, Inspector};
+use crate::policy::Original;
 use crate::site::frame::{self, Frame};
 
 /// The longest reason, in characters.
@@ -37,6 +39,8 @@ struct Entry {
     source: String,
     actor: String,
     policy: String,
+    /// The policy in force now, if it is another one.
+    today: Option<String>,
     notice: Option<Shown>,
     receipt: String,
     /// Where it stands in the ledger, or that it waits.
@@ -50,9 +54,14 @@ struct Shown {
     version: u32,
     language: String,
     hash: String,
-    /// Its words, if the policy in force still says exactly them.
-    words: Option<(String, String)>,
+    /// Everything that was shown, as it was kept; nothing if the decision is older than that is done.
+    words: Option<Original>,
+    /// What is shown today.
+    today: String,
 }
+
+/// A decision with its place in the ledger and the words that were shown, as they were found.
+type Found = (Proven, Result<u64, ledger::Error>, Result<Option<Original>, chronicle::Error>);
 
 /// `GET /console/proof`.
 pub async fn ask(req: HttpRequest, app: web::Data<App>) -> Answer {
@@ -83,25 +92,26 @@ pub async fn look(req: HttpRequest, app: web::Data<App>, body: web::Bytes) -> An
             Err(error) if error.is_shredded() => Ok(Vec::new()),
             Err(error) => Err(error),
             Ok(proofs) => {
-                let places = proofs.into_iter().take(DECISIONS_MAX).map(|proven| {
+                let found = proofs.into_iter().take(DECISIONS_MAX).map(|proven| -> Found {
                     let place = shared.ledger.evidence(&proven.commitment).map(|evidence| evidence.index);
-                    (proven, place)
+                    let notice = proven.decision.notice.as_ref();
+                    let words = notice.map_or(Ok(None), |notice| shared.chronicle.wording(&notice.hash));
+                    (proven, place, words)
                 });
-                Ok(places.collect())
+                Ok(found.collect())
             }
         }
     });
     let proofs = proofs.await?.map_err(|error| broken(&error))?;
     let size = app.ledger.head().size;
-    let found: Result<Vec<Entry>, Stop> = proofs.into_iter().map(|(proven, place)| shown(&seat, proven, place, size)).collect();
+    let found: Result<Vec<Entry>, Stop> = proofs.into_iter().map(|found| shown(&seat, found, size)).collect();
     answer(&seat, &fields, (None, Some(found?)))
 }
 
 fn answer(seat: &Seat, fields: &Fields, (wrong, found): (Option<&str>, Option<Vec<Entry>>)) -> Answer {
-    let choice = |id: &String| Choice { chosen: fields.text("type") == Some(id), value: id.clone(), text: id.clone() };
     let page = Page {
         f: seat.frame("proof"),
-        types: seat.policy.identifiers.iter().map(|of| choice(&of.id)).collect(),
+        types: seat.identifier_choices(fields.text("type")),
         reason: fields.text("reason").unwrap_or_default().to_owned(),
         error: wrong.map(|wrong| seat.by_text_key("console-wrong-", wrong)),
         found,
@@ -110,8 +120,9 @@ fn answer(seat: &Seat, fields: &Fields, (wrong, found): (Option<&str>, Option<Ve
     Ok(frame::answer(status, page.render())?)
 }
 
-fn shown(seat: &Seat, proven: Proven, place: Result<u64, ledger::Error>, size: u64) -> Result<Entry, Stop> {
+fn shown(seat: &Seat, (proven, place, words): Found, size: u64) -> Result<Entry, Stop> {
     let Proven { decision, receipt, .. } = proven;
+    let words = words.map_err(|error| broken(&error))?;
     let title = |id: &str| {
         let purpose = seat.policy.purposes.iter().find(|purpose| purpose.id == id);
         purpose.map_or_else(|| id.to_owned(), |purpose| crate::console::text(&purpose.title, seat.words.0.code()))
@@ -140,18 +151,24 @@ fn shown(seat: &Seat, proven: Proven, place: Result<u64, ledger::Error>, size: u
         how: seat.by_text_key("console-method-", decision.method.name()),
         source: decision.source,
         actor: decision.actor.unwrap_or_default(),
+        today: Some(seat.policy.version.clone()).filter(|today| *today != decision.policy),
         policy: decision.policy,
-        notice: decision.notice.map(|shown| notice(seat, shown)),
+        notice: decision.notice.map(|shown| notice(seat, shown, words)),
         receipt: receipt.to_string(),
         ledger,
         is_in_ledger,
     })
 }
 
-fn notice(seat: &Seat, NoticeShown { id, version, language, hash, .. }: NoticeShown) -> Shown {
-    let text = seat.policy.notice(&id).and_then(|notice| notice.languages.get(&language));
-    let words = text.filter(|text| text.hash == hash).map(|text| (text.title.clone(), text.body.clone()));
-    Shown { id, version, language, hash, words }
+fn notice(seat: &Seat, NoticeShown { id, version, language, hash, .. }: NoticeShown, words: Option<Original>) -> Shown {
+    let today = match seat.policy.notice(&id) {
+        Some(notice) if notice.languages.get(&language).is_some_and(|text| text.hash == hash) => {
+            seat.words.say("console-proof-today-same")
+        }
+        Some(notice) => seat.words.of("console-proof-today-other", "number", notice.version),
+        None => seat.words.say("console-proof-today-none"),
+    };
+    Shown { id, version, language, hash, words, today }
 }
 
 /// A number as texts take it.

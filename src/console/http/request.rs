@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use serde_json::Value;
 
 use super::acts::WRONG;
 use super::queue::{Choice, left};
@@ -16,6 +17,7 @@ use crate::officers::{Authority as _, Desk, Dpo, Inspector, Reader};
 use crate::rights::{Error, Fate, Format, Ground, Kind, Outlook, Recipient, Reckoning, Request, RequestId, State};
 use crate::site::frame::Frame;
 use crate::stream;
+use crate::texts::Language;
 
 /// The acts of which a page may say that they were done.
 const DONE: [&str; 12] =
@@ -233,18 +235,28 @@ fn asks(seat: &Seat, request: &Request, (shows_whom, is_known): (bool, bool)) ->
     Asks {
         shows_whom,
         is_known,
-        identifiers: request.identifiers.clone(),
+        identifiers: request.identifiers.iter().map(|(of, value)| (seat.identifier(of), value.clone())).collect(),
         purposes: request.purposes.iter().map(title).collect(),
         corrections: request
             .corrections
             .iter()
-            .map(|(kind, from, to)| (kind.clone(), from.clone(), to.clone().unwrap_or_default()))
+            .map(|(of, from, to)| (seat.identifier(of), from.clone(), to.clone().unwrap_or_default()))
             .collect(),
-        traits: request.traits.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+        traits: request.traits.iter().map(|(name, value)| (name.clone(), said(seat, value))).collect(),
         words: request.words.clone(),
         suppress: request.suppress,
         origin: request.origin.as_ref().map(|origin| origin.controller.clone()),
-        language: request.language.clone(),
+        language: request.language.as_deref().map(|tag| Language::parse(tag).map_or(tag, |known| known.name()).to_owned()),
+    }
+}
+
+/// The right value of a trait, as people read it.
+fn said(seat: &Seat, value: &Value) -> String {
+    match value {
+        Value::Bool(true) => seat.words.say("console-yes"),
+        Value::Bool(false) => seat.words.say("console-no"),
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
 

@@ -108,6 +108,7 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
     Policy {
         terms: crate::policy::TermsSet::default(),
         version: String::from("test"),
+        written: String::new(),
         duties: Vec::new(),
         preferences: Vec::new(),
         channels: Vec::new(),

@@ -93,6 +93,7 @@ fn policy() -> Policy {
         proof_years: 3,
         suppression_days: 365,
         version: String::from("v1"),
+        written: String::new(),
         controller: Controller { language: String::from("de"), ..Controller::default() },
         purposes: vec![
             purpose("analytics", "Analyse", LegalBasis::Consent),

@@ -1,9 +1,10 @@
 //! What changed, and who is asked again because of it.
 
 use super::*;
+use crate::texts::{Language, Words};
 
 /// File, what to replace, by what, about whom something is said, and whether it asks again.
-const EDITS: &[(&str, &str, &str, &str, bool)] = &[
+pub(super) const EDITS: &[(&str, &str, &str, &str, bool)] = &[
     ("purposes.toml", "We count which pages", "We count, which pages", "analytics", false),
     ("purposes.toml", "de = \"Personalisierung\"", "de = \"Empfehlungen\"", "personalization", false),
     ("purposes.toml", "consent_days = 730", "consent_days = 365", "marketing_email", false),
@@ -57,6 +58,9 @@ fn a_typo_asks_nobody_and_more_of_anything_asks_again() {
         assert_eq!(found.iter().any(|change| change.asks_again), *asks, "{to}: {found:?}");
         let of = |change: &&Change| change.id == *about && change.asks_again == *asks;
         assert!(found.iter().any(|change| of(&change)), "{to}: {found:?}");
+        for said in found.iter().flat_map(|change| Language::ALL.map(|language| change.words(Words(language)))) {
+            assert!(!said.contains("policy-") && !said.contains('$'), "{said}");
+        }
         assert_eq!(old.terms.tag == new.terms.tag, old.terms == new.terms);
         // The other way round, what was more is less.
         if *asks && !to.contains("version") {

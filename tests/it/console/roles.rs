@@ -17,6 +17,10 @@ const PAGES: &[(&str, &[&str])] = &[
     ("/console/audit.csv", &["dpo", "auditor"]),
     ("/console/consents", &ROLES),
     ("/console/policy", &ROLES),
+    ("/console/policy?version={version}", &ROLES),
+    ("/console/policy/versions", &ROLES),
+    ("/console/policy/comparison?old={version}&new={version}", &ROLES),
+    ("/console/policy/texts/{version}", &["dpo", "auditor"]),
     ("/console/processing", &ROLES),
     ("/console/processing.csv", &ROLES),
     ("/console/destinations", &ROLES),
@@ -50,12 +54,14 @@ fn each_role_sees_and_does_what_the_table_says() {
     let mut officers: Vec<Officer<'_>> =
         ROLES.iter().map(|role| Officer::invited_by_command(&gateway, &format!("the-{role}"), role)).collect();
     let id = officers[0].files("access", &erika.email);
+    let versions = gateway.get("/v1/policy/versions", &format!("Bearer {}", gateway.operator())).json();
+    let version = versions["versions"][0]["version"].as_str().unwrap();
     for (role, officer) in ROLES.iter().zip(&mut officers) {
         let home = officer.browser.get("/console");
         let first = if *role == "admin" { "/console/destinations" } else { "/console/requests" };
         assert_eq!((home.status, home.header("location")), (303, Some(first)), "{role}");
         for (path, may) in PAGES {
-            let page = officer.browser.get(&path.replace("{id}", &id));
+            let page = officer.browser.get(&path.replace("{id}", &id).replace("{version}", version));
             assert_eq!(page.status, if may.contains(role) { 200 } else { 403 }, "{role} {path}: {}", page.text);
         }
         let page = officer.browser.get(&format!("/console/requests/{id}"));
