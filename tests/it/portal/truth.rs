@@ -140,7 +140,9 @@ fn what_the_browser_refuses_is_refused_here_too_and_said_before_anything_is_pres
     // A form of a page from before the signal was switched on.
     let refused = says(&mut browser, "ads_sharing", "granted");
     assert!(refused.text.contains("Ihr Browser lehnt „Weitergabe für Werbung“") && switch(&refused, "ads_sharing").is_none());
-    assert_eq!(browser.get("/portal/history").text.matches("durch ein Signal Ihres Browsers").count(), 2);
+    let history = browser.get("/portal/history").text;
+    assert_eq!(history.matches("durch ein Signal Ihres Browsers").count(), 2);
+    assert_eq!(history.matches("hier im Portal").count(), 1, "that Yes was never recorded: {history}");
     // Its absence says nothing; a new Yes without it counts.
     browser.signal = false;
     assert_eq!(switch(&browser.get("/portal"), "ads_sharing"), Some(false));
