@@ -180,10 +180,9 @@ async fn connection(plan: &Plan, next: &std::cell::Cell<u64>, began: Instant) ->
     let mut stream = tokio::net::TcpStream::connect(plan.address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let (mut body, mut request, mut answer) = (Vec::new(), Vec::new(), vec![0_u8; 65536]);
-    let (mut latencies, mut errors) = (Vec::new(), 0);
+    let (mut latencies, mut errors, mut again) = (Vec::new(), 0, None);
     loop {
-        let n = next.get();
-        next.set(n + 1);
+        let n = again.take().unwrap_or_else(|| next.replace(next.get() + 1));
         if (plan.once && n >= plan.subjects) || (!plan.once && began.elapsed().as_secs_f64() > plan.seconds) {
             return (latencies, errors);
         }
@@ -192,6 +191,12 @@ async fn connection(plan: &Plan, next: &std::cell::Cell<u64>, began: Instant) ->
         let sent = Instant::now();
         stream.write_all(&request).await.unwrap();
         let ok = read_answer(&mut stream, &mut answer).await;
+        if !ok && plan.kind == Kind::Prefer {
+            // A key may say only so much in a second.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            again = Some(n);
+            continue;
+        }
         latencies.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
         errors += u64::from(!ok);
         async fn read_answer(stream: &mut tokio::net::TcpStream, answer: &mut [u8]) -> bool {

@@ -10,6 +10,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// What the load says who it is, if that is not the public key of the app.
     pub(crate) authorization: Option<String>,
+    /// Whether it is waited for until everything has been delivered.
+    pub(crate) delivers: bool,
 }
 
 impl Drop for Server {
@@ -26,7 +28,7 @@ impl Server {
         let line = lines.next().unwrap().unwrap();
         let address = line.rsplit(['/', ' ']).next().unwrap().trim().parse().unwrap_or_else(|_| panic!("no address in {line:?}"));
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, authorization: None }
+        Self { child, address, authorization: None, delivers: false }
     }
 
     fn proc(&self, file: &str) -> String {
@@ -50,6 +52,12 @@ impl Server {
     pub(crate) fn ask(&self, path: &str) -> String {
         let answer = call(self.address, &format!("GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"));
         answer.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned())
+    }
+
+    /// Whether no destination has anything left to get.
+    pub(crate) fn is_delivered(&self) -> bool {
+        let metrics = self.ask("/metrics");
+        metrics.lines().filter(|line| line.starts_with("pforte_backlog_chunks{")).all(|line| line.ends_with(" 0"))
     }
 
     /// Makes it read its policy again.

@@ -15,7 +15,7 @@ const BESIDES: [(&str, &str); 3] = [("nothing", ""), ("the signal", "+gpc"), ("a
 const MESSAGES: u64 = 10_000_000_000;
 
 pub(crate) fn run(args: &[String]) {
-    let (subjects, seconds) = (number(args, "--subjects", 100_000), number(args, "--seconds", 5));
+    let (subjects, seconds) = (number(args, "--subjects", 20_000), number(args, "--seconds", 5));
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let policies = crate::copy_policies(folder.path());
     let mut ours = crate::pinned(0, Path::new(env!("CARGO_BIN_EXE_pforte")));
@@ -28,10 +28,11 @@ pub(crate) fn run(args: &[String]) {
     gate.authorization = None;
 
     let mut salt = 0;
-    let mut turn = |kind: &str| {
+    let mut turn = |gate: &Server, kind: &str| {
         salt += MESSAGES;
-        drive(&gate, kind, seconds, (subjects, salt))
+        drive(gate, kind, seconds, (subjects, salt))
     };
+    gate.delivers = true;
     let without = std::fs::read_to_string(policies.join("destinations.toml")).unwrap();
     let fields = "fields = [\"properties.*\", ";
     let with = without.replacen(fields, &format!("{fields}\"preferences.favourite_colour\", \"preferences.bottle_budget\", "), 1);
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &[String]) {
             // The other one is in force each time: the shipped one at first.
             for (sum, destinations) in sums.iter_mut().zip([&with, &without]) {
                 crate::put_in_force(&gate, &policies, destinations);
-                sum.add(&turn(kind));
+                sum.add(&turn(&gate, kind));
             }
         }
         let [preferences, none] = &sums;
@@ -51,13 +52,14 @@ pub(crate) fn run(args: &[String]) {
         preferences.print("events and preferences", none);
     }
 
+    gate.delivers = false;
     crate::take_destinations_down(&gate, &policies);
     for kind in ["single", "batch"] {
         println!("way in, {kind}: with each event comes");
         let mut sums = BESIDES.map(|_| Sum::default());
         for _ in 0..TURNS {
             for (sum, (_, besides)) in sums.iter_mut().zip(BESIDES) {
-                sum.add(&turn(&format!("{kind}{besides}")));
+                sum.add(&turn(&gate, &format!("{kind}{besides}")));
             }
         }
         for (sum, (name, _)) in sums.iter().zip(BESIDES) {
