@@ -24,8 +24,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// `wk_web:`, as Basic authentication has it.
-const KEY: &str = "Basic d2tfd2ViOg==";
+/// `wk_web:` and `wk_app:`, as Basic authentication has them. Events come from the website; people decide in the app, which shows them a
+/// notice of its own and needs no token for it.
+const WEB: &str = "Basic d2tfd2ViOg==";
+const APP: &str = "Basic d2tfYXBwOg==";
 /// Events of one request.
 const BATCH: u64 = 20;
 
@@ -92,8 +94,8 @@ impl Caller {
         Self(BufReader::new(stream))
     }
 
-    fn post(&mut self, path: &str, body: &str) {
-        let head = format!("POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {KEY}\r\nContent-Type: application/json\r\n");
+    fn post(&mut self, (path, key): (&str, &str), body: &str) {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {key}\r\nContent-Type: application/json\r\n");
         let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
         let answer = read_message(&mut self.0).unwrap();
@@ -103,7 +105,7 @@ impl Caller {
     fn decide(&mut self, person: u64, what: &str) -> Duration {
         let begun = Instant::now();
         let body = format!(r#"{{"anonymousId":"visitor-{person}","method":"banner","decisions":{{"ads_sharing":"{what}"}}}}"#);
-        self.post("/v1/consents", &body);
+        self.post(("/v1/consents", APP), &body);
         begun.elapsed()
     }
 
@@ -115,7 +117,7 @@ impl Caller {
             )
         };
         let events: Vec<String> = (first..first + BATCH).map(event).collect();
-        self.post("/v1/batch", &format!(r#"{{"batch":[{}]}}"#, events.join(",")));
+        self.post(("/v1/batch", WEB), &format!(r#"{{"batch":[{}]}}"#, events.join(",")));
     }
 }
 
@@ -136,10 +138,6 @@ impl Gateway {
         let text = std::fs::read_to_string(&file).unwrap();
         let url = format!("url = \"http://{recipient}/events\"\nallow_private = true");
         std::fs::write(&file, text.replace("url = \"\"", &url)).unwrap();
-        // The call is measured, not the fetching of a token for it.
-        let file = folder.join("policies/sources.toml");
-        let text = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, text.replace("token = \"required\"", "")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_pforte"));
         command.current_dir(folder).args(["serve", "--listen", "127.0.0.1:0", "--log", "error"]);
         command.args(["--withdrawal-cut-ms", &cut_ms.to_string()]);
