@@ -104,10 +104,12 @@ describe('one line', () => {
     const hidden = await visitor.page.evaluate(() => {
       const root = document.querySelector('[data-pforte-root]').shadowRoot;
       root.querySelector('[data-pforte-refuse]').click();
-      location.href = 'about:blank';
+      // Right after this has been answered: what a page says while it goes away may be lost, and its caller would wait for ever.
+      setTimeout(() => { location.href = 'about:blank'; });
       return root.querySelector('[data-pforte-dialog]').hidden;
     });
     assert.equal(hidden, true, 'it is still in the way');
+    await visitor.page.waitForURL('about:blank');
     await waitFor('the refusal', async () => (await visitor.cookies()).includes('pforte_choice'));
     await visitor.context.close();
   });
