@@ -24,9 +24,12 @@ export async function site() {
   return { origin, stop: () => new Promise((done) => server.close(done)) };
 }
 
+/** How long a profile may take to be thrown away. Chromium has been seen not to answer that at all; it goes with the browser then. */
+const CLOSING_MS_MAX = 10_000;
+
 /** Debian's Chromium, which asks nobody but the pages that it visits. */
-export function browser() {
-  return chromium.launch({
+export async function browser() {
+  const launched = await chromium.launch({
     executablePath: process.env.PFORTE_CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
     args: [
@@ -40,4 +43,12 @@ export function browser() {
       '--no-first-run',
     ],
   });
+  const newContext = launched.newContext.bind(launched);
+  launched.newContext = async (options) => {
+    const context = await newContext(options);
+    const close = context.close.bind(context);
+    context.close = () => Promise.race([close(), new Promise((enough) => setTimeout(enough, CLOSING_MS_MAX).unref())]);
+    return context;
+  };
+  return launched;
 }
