@@ -41,7 +41,7 @@ fn policy() -> Policy {
         objectable: crate::policy::Purposes::NONE,
         linking: None,
         signals: crate::policy::Signals::default(),
-        identifiers: Vec::new(),
+        identifiers: crate::policy::Identifiers::default(),
         notices: Vec::new(),
         sources: vec![
             source(&["http://localhost:*", "https://shop.example"]),

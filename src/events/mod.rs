@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use crate::clock::Millis;
 
 pub mod consent_object;
+mod find;
 mod json;
 mod merge;
 pub mod parse;
@@ -25,6 +26,8 @@ mod wire;
 
 #[cfg(test)]
 mod tests;
+
+pub use find::Found;
 
 /// The six calls of the tracking API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -11,6 +11,7 @@ use crate::clock::Millis;
 use crate::policy::{Controller, LegalBasis, Policy, Purpose, Purposes};
 
 mod consent;
+mod find;
 mod hostile;
 mod stored;
 mod times;
@@ -72,7 +73,7 @@ pub(super) fn policy() -> Policy {
         objectable: Purposes::one(FRAUD),
         linking: None,
         signals: crate::policy::Signals::default(),
-        identifiers: Vec::new(),
+        identifiers: crate::policy::Identifiers::default(),
         notices: Vec::new(),
         sources: Vec::new(),
         destinations: Vec::new(),

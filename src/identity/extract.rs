@@ -12,9 +12,11 @@ use crate::vault::Vault;
 #[must_use]
 pub fn extract(event: &Event<'_>, policy: &Policy, vault: &Vault) -> Stated {
     let mut stated = Stated::default();
+    let found = event.find(policy.identifiers.places());
+    let mut numbers = 0..;
     for (kind, typed) in policy.identifiers.iter().enumerate() {
-        for path in &typed.paths {
-            if let Some(value) = event.lookup(path) {
+        for (path, number) in typed.paths.iter().zip(&mut numbers) {
+            if let Some(value) = found.at(number) {
                 take(&mut stated, (kind, typed), path, &value, (policy, vault));
             }
         }

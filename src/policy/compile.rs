@@ -59,7 +59,7 @@ pub(super) fn policy(raw: &Raw, order: &[String]) -> Policy {
         objectable: of_basis(|basis| basis == LegalBasis::LegitimateInterest),
         linking,
         signals: signals::compile(raw, bits),
-        identifiers: identifiers(raw),
+        identifiers: identifiers(raw).into(),
         notices: notices(raw, &purposes),
         duties: raw.purposes.value.duty.iter().map(super::duty::compile).collect(),
         proof_years: *raw.purposes.value.proof_years.as_ref(),

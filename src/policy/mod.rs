@@ -13,6 +13,7 @@ mod erasure;
 mod fair;
 mod finding;
 mod handle;
+mod identifiers;
 mod lint;
 mod load;
 pub mod model;
@@ -34,6 +35,7 @@ pub use duty::Duty;
 pub use erasure::{Erasure, Way};
 pub use finding::{Finding, Severity};
 pub use handle::Handle;
+pub use identifiers::{Branches, Identifiers, Place, Places, Twig};
 pub use load::{examine, load, load_after};
 pub use model::{
     Button, ConsentForm, Controller, Destination, DestinationKind, IdentifierForm, IdentifierKind, IdentifierType, Layout,

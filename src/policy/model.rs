@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::duty::Duty;
 use super::erasure::Erasure;
+use super::identifiers::Identifiers;
 use super::preferences::{Channel, Preference};
 use super::sign_in::SignIn;
 use super::signals::Signals;
@@ -459,7 +460,7 @@ pub struct Policy {
     /// What browsers say by a signal, and what is said to tags.
     pub signals: Signals,
     /// Identifier types, strongest first.
-    pub identifiers: Vec<IdentifierType>,
+    pub identifiers: Identifiers,
     /// Notices.
     pub notices: Vec<Notice>,
     /// Sources.

@@ -123,7 +123,8 @@ pub(super) fn policy(destinations: Vec<Destination>) -> Policy {
         identifiers: vec![
             identifier("user_id", IdentifierKind::UserId, "userId"),
             identifier("device", IdentifierKind::Device, "anonymousId"),
-        ],
+        ]
+        .into(),
         notices: Vec::new(),
         sources: vec![source],
         routes: routes.collect(),

@@ -171,7 +171,7 @@ impl Stated {
 
     /// Learns the value of a key below `head` if the policy finds identifiers there or deeper.
     fn member(&mut self, policy: &Policy, event: &Event<'_>, (head, key): (&str, &str), value: &str) {
-        for kind in &policy.identifiers {
+        for kind in policy.identifiers.iter() {
             for wanted in &kind.paths {
                 // Comparing lengths first spares nearly all comparisons of text.
                 let length = if head.is_empty() { key.len() } else { head.len() + 1 + key.len() };

@@ -112,7 +112,8 @@ fn policy() -> Policy {
             identifier_type("user_id", IdentifierKind::UserId, &["userId"]),
             identifier_type("loyalty_card", IdentifierKind::LoyaltyCard, &["properties.loyaltyCard"]),
             identifier_type("device", IdentifierKind::Device, &["anonymousId"]),
-        ],
+        ]
+        .into(),
         notices: Vec::new(),
         sources: vec![Source {
             id: String::from("web"),
