@@ -4,6 +4,7 @@
 //! appended meanwhile, because a restore takes the former first.
 
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
 use crate::store::Piece;
 use crate::vault::archive::{Flaw, Opener};
@@ -35,12 +36,12 @@ pub(super) enum Record {
 pub(super) fn write(piece: Piece, out: &mut impl Write) -> io::Result<()> {
     match piece {
         Piece::Keys(pairs) => pairs.into_iter().try_for_each(|(key, value)| Record::Key(key, Some(value)).write(out)),
-        Piece::Chunks(stream, chunks) => {
-            chunks.into_iter().try_for_each(|(chunk, bytes)| Record::Chunk { stream, chunk, bytes, appended: false }.write(out))
-        }
+        Piece::Chunks(stream, chunks) => chunks.into_iter().try_for_each(|(chunk, bytes)| {
+            Record::Chunk { stream, chunk, bytes: Arc::unwrap_or_clone(bytes), appended: false }.write(out)
+        }),
         Piece::Group(group) => {
             for append in group.appends {
-                let (stream, chunk, bytes) = (append.stream, append.chunk, append.bytes);
+                let (stream, chunk, bytes) = (append.stream, append.chunk, Arc::unwrap_or_clone(append.bytes));
                 Record::Chunk { stream, chunk, bytes, appended: true }.write(out)?;
             }
             group.drops.into_iter().try_for_each(|(stream, chunk)| Record::Dropped(stream, chunk).write(out))?;

@@ -2,7 +2,7 @@
 //!
 //! There is no artificial delay: while one group is on its way to the disk, the next one gathers.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
@@ -52,7 +52,7 @@ pub(super) struct Committer(Arc<Shared>);
 
 impl Committer {
     /// Starts the thread. `heads` says the newest chunk of each stream.
-    pub(super) fn start(engine: Arc<dyn Engine>, heads: HashMap<u8, u64>, bytes_max: usize) -> Self {
+    pub(super) fn start(engine: Arc<dyn Engine>, heads: BTreeMap<u8, u64>, bytes_max: usize) -> Self {
         let watched = heads.iter().map(|(stream, head)| (*stream, watch::Sender::new(*head))).collect();
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
@@ -141,7 +141,7 @@ impl Drop for Committer {
 
 struct Writer {
     engine: Arc<dyn Engine>,
-    heads: HashMap<u8, u64>,
+    heads: BTreeMap<u8, u64>,
     shared: Arc<Shared>,
 }
 
@@ -198,7 +198,7 @@ impl Writer {
 
     /// Writes one group. `Err` only if nothing can be written any more.
     fn write(&mut self, jobs: Vec<Job>) -> Result<(), Error> {
-        let mut group = Group { coming: appended(&jobs), ..Group::default() };
+        let mut group = Group { packs: self.packs(&jobs), ..Group::default() };
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             match self.admit(job.batch, &mut group) {
@@ -206,12 +206,8 @@ impl Writer {
                 Err(error) => (job.answer)(Err(error)),
             }
         }
-        let touched: Vec<u8> = group.packs.keys().copied().collect();
-        let before: Vec<(u8, u64)> = touched.iter().map(|s| (*s, self.heads.get(s).copied().unwrap_or(0))).collect();
-        for stream in &touched {
-            self.seal_pack(*stream, &mut group);
-        }
-        let Group { writes, appends, drops, .. } = group;
+        let Group { writes, mut packs, mut appends, drops } = group;
+        packs.iter_mut().for_each(|pack| appends.extend(pack.seal()));
         let writes = writes
             .into_iter()
             .map(|(key, value)| {
@@ -223,15 +219,12 @@ impl Writer {
         let is_empty = group.writes.is_empty() && group.appends.is_empty() && group.drops.is_empty();
         let outcome = if is_empty { Ok(()) } else { self.apply(group) };
         if let Err(error) = outcome {
-            for (stream, head) in before {
-                self.heads.insert(stream, head);
-            }
             for (answer, _) in answers {
                 answer(Err(error.clone()));
             }
             return if matches!(error, Error::Full) { Ok(()) } else { Err(error) };
         }
-        self.announce(&touched);
+        self.announce(&packs);
         for (answer, positions) in answers {
             answer(Ok(positions));
         }
@@ -249,7 +242,7 @@ impl Writer {
     }
 
     /// Checks one commit against the store and the group so far, and adds its writes.
-    fn admit(&mut self, batch: Batch, group: &mut Group) -> Result<Vec<Position>, Error> {
+    fn admit(&self, batch: Batch, group: &mut Group) -> Result<Vec<Position>, Error> {
         for check in &batch.checks {
             let (key, expected) = match check {
                 Check::Absent(key) => (key, None),
@@ -270,72 +263,94 @@ impl Writer {
         for (stream, length) in batch.appends {
             let Some((entry, tail)) = rest.split_at_checked(length) else { break };
             rest = tail;
-            positions.push(self.append(stream.0, entry, group));
+            let Some(pack) = group.packs.iter_mut().find(|pack| pack.stream == stream.0) else { break };
+            if pack.is_full_for(entry) {
+                group.appends.extend(pack.seal());
+            }
+            positions.push(pack.add(entry, self.engine.as_ref()));
         }
         Ok(positions)
     }
 
-    fn append(&mut self, stream: u8, entry: &[u8], group: &mut Group) -> Position {
-        let room = VALUE_BYTES_MAX - frame::OVERHEAD;
-        if group.packs.get(&stream).is_some_and(|p| p.bytes.len() + ENTRY_OVERHEAD + entry.len() > room) {
-            self.seal_pack(stream, group);
+    /// One for each stream that these append to.
+    fn packs(&self, jobs: &[Job]) -> Vec<Pack> {
+        let mut packs: Vec<Pack> = Vec::new();
+        for (stream, length) in jobs.iter().flat_map(|job| &job.batch.appends) {
+            let bytes = ENTRY_OVERHEAD + length;
+            match packs.iter_mut().find(|pack| pack.stream == stream.0) {
+                Some(pack) => pack.coming += bytes,
+                None => {
+                    packs.push(Pack { stream: stream.0, head: self.head(stream.0), coming: bytes, bytes: Vec::new(), entries: 0 })
+                }
+            }
         }
-        let head = self.heads.get(&stream).copied().unwrap_or(0);
-        let pack = group.packs.entry(stream).or_default();
-        if pack.entries == 0 {
-            // Growing step by step would copy each entry twice, into memory that the kernel has to clear first.
-            let coming = group.coming.entry(stream).or_insert(0);
-            let taken = (*coming).min(room);
-            *coming -= taken;
-            pack.bytes.reserve_exact(taken);
-        }
-        let slot = pack.entries;
-        pack.bytes.extend_from_slice(&u32::try_from(entry.len()).unwrap_or(u32::MAX).to_le_bytes());
-        pack.bytes.extend_from_slice(entry);
-        pack.entries += 1;
-        Position { chunk: head + 1, slot }
+        packs
     }
 
-    /// Makes a chunk of what is packed for a stream.
-    fn seal_pack(&mut self, stream: u8, group: &mut Group) {
-        let Some(pack) = group.packs.get_mut(&stream).filter(|p| p.entries > 0) else { return };
-        let pack = std::mem::take(pack);
-        let head = self.heads.entry(stream).or_insert(0);
-        *head += 1;
-        group.appends.push(Append { stream, chunk: *head, bytes: pack.bytes });
+    fn head(&self, stream: u8) -> u64 {
+        self.heads.get(&stream).copied().unwrap_or(0)
     }
 
-    fn announce(&self, streams: &[u8]) {
+    /// Chunks are durable: from here on they count, and whoever waits for them is told.
+    fn announce(&mut self, packs: &[Pack]) {
         let mut watched = self.shared.heads.lock();
-        for stream in streams {
-            let head = self.heads.get(stream).copied().unwrap_or(0);
-            watched.entry(*stream).or_insert_with(|| watch::Sender::new(0)).send_replace(head);
+        for Pack { stream, head, .. } in packs {
+            if self.heads.insert(*stream, *head) != Some(*head) {
+                watched.entry(*stream).or_insert_with(|| watch::Sender::new(0)).send_replace(*head);
+            }
         }
     }
-}
-
-/// How much these append to each stream.
-fn appended(jobs: &[Job]) -> HashMap<u8, usize> {
-    let mut bytes = HashMap::new();
-    for (stream, length) in jobs.iter().flat_map(|job| &job.batch.appends) {
-        *bytes.entry(stream.0).or_insert(0) += ENTRY_OVERHEAD + length;
-    }
-    bytes
 }
 
 /// What one group writes. The map is also the overlay that later checks of the group see.
 #[derive(Default)]
 struct Group {
     writes: HashMap<Vec<u8>, Option<Vec<u8>>>,
-    packs: HashMap<u8, Pack>,
-    /// How many bytes may still be packed for each stream, at most.
-    coming: HashMap<u8, usize>,
+    /// They are few: a search from one to the next is quicker than a map.
+    packs: Vec<Pack>,
     appends: Vec<Append>,
     drops: Vec<(u8, u64)>,
 }
 
-#[derive(Default)]
+/// What a group appends to one stream, and is not a chunk yet.
 struct Pack {
+    stream: u8,
+    /// The newest chunk of the stream, those of this group included.
+    head: u64,
+    /// How many bytes are still to be packed, at most.
+    coming: usize,
     bytes: Vec<u8>,
     entries: u32,
+}
+
+impl Pack {
+    /// The most that a chunk holds.
+    const ROOM: usize = VALUE_BYTES_MAX - frame::OVERHEAD;
+
+    const fn is_full_for(&self, entry: &[u8]) -> bool {
+        self.bytes.len() + ENTRY_OVERHEAD + entry.len() > Self::ROOM
+    }
+
+    fn add(&mut self, entry: &[u8], engine: &dyn Engine) -> Position {
+        if self.entries == 0 {
+            // Growing step by step would copy each entry twice.
+            self.bytes = engine.buffer(self.coming.min(Self::ROOM));
+        }
+        self.coming = self.coming.saturating_sub(ENTRY_OVERHEAD + entry.len());
+        let slot = self.entries;
+        self.bytes.extend_from_slice(&u32::try_from(entry.len()).unwrap_or(u32::MAX).to_le_bytes());
+        self.bytes.extend_from_slice(entry);
+        self.entries += 1;
+        Position { chunk: self.head + 1, slot }
+    }
+
+    /// Makes a chunk of what is packed.
+    fn seal(&mut self) -> Option<Append> {
+        if self.entries == 0 {
+            return None;
+        }
+        self.entries = 0;
+        self.head += 1;
+        Some(Append { stream: self.stream, chunk: self.head, bytes: std::mem::take(&mut self.bytes).into() })
+    }
 }

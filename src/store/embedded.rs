@@ -18,6 +18,7 @@ use super::journal::Journal;
 use super::log::{Drops, Log};
 use super::recent::Recent;
 use super::sled::Sled;
+use super::spare::Spare;
 use super::{Error, OWN, Options, frame};
 
 /// The number of the last group that was checkpointed, and the newest chunk of every stream then.
@@ -40,6 +41,7 @@ pub(super) struct Embedded {
     /// Held by whoever writes.
     journal: Mutex<Journal>,
     recent: RwLock<Recent>,
+    spare: Spare,
 }
 
 impl Embedded {
@@ -60,9 +62,10 @@ impl Embedded {
             logs.insert(stream, Arc::new(log));
         }
         let heads = known.keys().chain(logs.keys()).map(|stream| (*stream, logs.get(stream).map_or(0, |log| log.head())));
+        let spare = Spare::default();
         let mut recent = Recent { heads: heads.collect(), ..Recent::default() };
         refuse_gaps(&recent.heads, &known, &groups)?;
-        groups.into_iter().for_each(|group| recent.take(group));
+        groups.into_iter().for_each(|group| recent.take(group, &spare));
         for (stream, log) in &logs {
             // A checkpoint that was cut off had brought more to the log than the journal's first groups say.
             let head = recent.heads.entry(*stream).or_default();
@@ -76,6 +79,7 @@ impl Embedded {
             logs: RwLock::new(logs),
             journal: Mutex::new(journal),
             recent: RwLock::new(recent),
+            spare,
         })
     }
 
@@ -109,7 +113,8 @@ impl Embedded {
             planned.into_iter().try_for_each(|(log, drops)| log.drop_chunks(drops))?;
         }
         drop(recent);
-        self.recent.write().clear();
+        let chunks = self.recent.write().clear();
+        self.spare.renew(chunks);
         journal.restart();
         Ok(())
     }
@@ -117,7 +122,7 @@ impl Embedded {
     fn write_chunks(&self, recent: &Recent) -> Result<(), Error> {
         let mut by_stream: BTreeMap<u8, Vec<(u64, &[u8])>> = BTreeMap::new();
         for ((stream, chunk), bytes) in &recent.chunks {
-            by_stream.entry(*stream).or_default().push((*chunk, bytes));
+            by_stream.entry(*stream).or_default().push((*chunk, bytes.as_slice()));
         }
         by_stream.into_iter().try_for_each(|(stream, chunks)| self.log(stream)?.append(&chunks))
     }
@@ -182,7 +187,7 @@ impl Engine for Embedded {
             self.checkpoint(&mut journal)?;
         }
         journal.write(&group)?;
-        self.recent.write().take(group);
+        self.recent.write().take(group, &self.spare);
         Ok(())
     }
 
@@ -216,6 +221,10 @@ impl Engine for Embedded {
         let room = limit - found.len();
         found.extend(recent.into_iter().take(room));
         Ok(found)
+    }
+
+    fn buffer(&self, bytes: usize) -> Vec<u8> {
+        self.spare.take(bytes)
     }
 
     fn size_on_disk(&self) -> u64 {

@@ -1,11 +1,16 @@
 //! What an engine must do. Everything else (grouping, checks, checksums of values, packing) is done once, above it.
 
+use std::sync::Arc;
+
 use super::Error;
 
 /// Keys and values as they stand on disk.
 pub type Pair = (Vec<u8>, Vec<u8>);
 /// A write: `None` removes.
 pub type Write = (Vec<u8>, Option<Vec<u8>>);
+
+/// A chunk's entries, packed. Whoever reads them shares them.
+pub type Bytes = Arc<Vec<u8>>;
 
 /// A chunk on its way to the end of a stream.
 #[derive(Clone, Debug)]
@@ -14,8 +19,8 @@ pub struct Append {
     pub stream: u8,
     /// The chunk's number. Invariant: one more than the newest of the stream.
     pub chunk: u64,
-    /// Its entries, packed.
-    pub bytes: Vec<u8>,
+    /// Its entries.
+    pub bytes: Bytes,
 }
 
 /// What one group commit changes: all of it or nothing.
@@ -30,7 +35,7 @@ pub struct Group {
 }
 
 /// A chunk as it was read: its number, and its bytes unless they are damaged.
-pub type Read = (u64, Option<Vec<u8>>);
+pub type Read = (u64, Option<Bytes>);
 
 /// An ordered map and numbered streams, with atomic, durable groups. One caller writes at a time; many may read.
 pub trait Engine: Send + Sync {
@@ -70,6 +75,11 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// When the engine cannot be read.
     fn chunks(&self, stream: u8, from: u64, limit: usize) -> Result<Vec<Read>, Error>;
+
+    /// An empty buffer in which a chunk of so many bytes can be packed.
+    fn buffer(&self, bytes: usize) -> Vec<u8> {
+        Vec::with_capacity(bytes)
+    }
 
     /// What it takes on disk, in bytes.
     fn size_on_disk(&self) -> u64;

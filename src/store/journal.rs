@@ -4,11 +4,12 @@
 //! writes data only. A record says which group it is; reading ends at the first that is not whole or not the next one.
 
 use std::fs::{File, OpenOptions};
+use std::io::IoSlice;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use super::Error;
 use super::engine::{Append, Group};
+use super::{Error, pieces};
 
 /// What every record begins with; the last byte is the version of the layout.
 const MAGIC: [u8; 4] = *b"pfJ1";
@@ -34,7 +35,15 @@ pub(super) struct Journal {
     length: u64,
     /// The number of the last group.
     group: u64,
-    buffer: Vec<u8>,
+    draft: Draft,
+}
+
+/// A record in the making: all of it but the bytes of its chunks, which are written from where they are.
+#[derive(Default)]
+struct Draft {
+    bytes: Vec<u8>,
+    /// Where in `bytes` the chunks come. Invariant: ascending, one for each append of the group.
+    cuts: Vec<usize>,
 }
 
 impl Journal {
@@ -65,7 +74,7 @@ impl Journal {
         if memchr::memmem::find_iter(behind, &MAGIC).filter_map(number_at).any(|number| number > last) {
             return Err(damaged());
         }
-        let journal = Self { file, end: end as u64, length: bytes.len() as u64, group: last, buffer: Vec::new() };
+        let journal = Self { file, end: end as u64, length: bytes.len() as u64, group: last, draft: Draft::default() };
         Ok((journal, groups))
     }
 
@@ -74,23 +83,14 @@ impl Journal {
     /// # Errors
     /// [`Error::Full`] leaves the journal usable; after anything else it is not.
     pub(super) fn write(&mut self, group: &Group) -> Result<(), Error> {
-        self.buffer.clear();
         let number = self.group + 1;
-        write(number, group, &mut self.buffer);
-        let end = self.end + self.buffer.len() as u64;
+        self.draft.write(number, group);
+        let mut record = self.draft.pieces(group);
+        let end = self.end + record.iter().map(|piece| piece.len() as u64).sum::<u64>();
         // First, because only this can fail for want of room.
-        self.grow(end)?;
-        self.file.write_all_at(&self.buffer, self.end).and_then(|()| self.file.sync_data()).map_err(lasting)?;
+        grow(&self.file, &mut self.length, end)?;
+        pieces::write_all_at(&self.file, &mut record, self.end).and_then(|()| self.file.sync_data()).map_err(lasting)?;
         (self.group, self.end) = (number, end);
-        Ok(())
-    }
-
-    fn grow(&mut self, end: u64) -> Result<(), Error> {
-        // Page by page: what is written in one piece is one piece in the page cache, and would be dirty as a whole for ever after.
-        while self.length < end.next_multiple_of(STEP) {
-            self.file.write_all_at(&[0; PAGE], self.length)?;
-            self.length += PAGE as u64;
-        }
         Ok(())
     }
 
@@ -115,6 +115,15 @@ impl Journal {
     }
 }
 
+fn grow(file: &File, length: &mut u64, end: u64) -> Result<(), Error> {
+    // Page by page: what is written in one piece is one piece in the page cache, and would be dirty as a whole for ever after.
+    while *length < end.next_multiple_of(STEP) {
+        file.write_all_at(&[0; PAGE], *length)?;
+        *length += PAGE as u64;
+    }
+    Ok(())
+}
+
 fn damaged() -> Error {
     Error::Damaged { what: String::from("the journal does not match its checksums") }
 }
@@ -125,35 +134,64 @@ fn lasting(error: std::io::Error) -> Error {
     Error::Io(error.to_string())
 }
 
-fn write(number: u64, group: &Group, out: &mut Vec<u8>) {
-    out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&number.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
-    for (key, value) in &group.writes {
-        out.push(if value.is_some() { PUT } else { DELETE });
-        put(out, key);
-        if let Some(value) = value {
-            put(out, value);
+impl Draft {
+    fn write(&mut self, number: u64, group: &Group) {
+        let Self { bytes: out, cuts } = self;
+        out.clear();
+        cuts.clear();
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&number.to_le_bytes());
+        out.extend_from_slice(&[0; 4]);
+        for (key, value) in &group.writes {
+            out.push(if value.is_some() { PUT } else { DELETE });
+            put(out, key);
+            if let Some(value) = value {
+                put(out, value);
+            }
         }
+        for Append { stream, chunk, bytes } in &group.appends {
+            out.extend_from_slice(&[APPEND, *stream]);
+            out.extend_from_slice(&chunk.to_le_bytes());
+            out.extend_from_slice(&length(bytes.len()));
+            cuts.push(out.len());
+        }
+        for (stream, chunk) in &group.drops {
+            out.extend_from_slice(&[DROP, *stream]);
+            out.extend_from_slice(&chunk.to_le_bytes());
+        }
+        let chunks: usize = group.appends.iter().map(|append| append.bytes.len()).sum();
+        let rest = length(out.len() - HEADER + chunks);
+        fill(out, HEADER - rest.len(), rest);
+        let mut sum = crc32fast::Hasher::new();
+        let mut before = SUMMED;
+        for piece in self.pieces(group) {
+            sum.update(piece.get(before..).unwrap_or_default());
+            before = 0;
+        }
+        fill(&mut self.bytes, MAGIC.len(), sum.finalize().to_le_bytes());
     }
-    for Append { stream, chunk, bytes } in &group.appends {
-        out.extend_from_slice(&[APPEND, *stream]);
-        out.extend_from_slice(&chunk.to_le_bytes());
-        put(out, bytes);
+
+    /// The whole record.
+    fn pieces<'a>(&'a self, group: &'a Group) -> Vec<IoSlice<'a>> {
+        let mut found = Vec::with_capacity(2 * self.cuts.len() + 1);
+        let mut begin = 0;
+        for (cut, append) in self.cuts.iter().zip(&group.appends) {
+            found.push(IoSlice::new(self.bytes.get(begin..*cut).unwrap_or_default()));
+            found.push(IoSlice::new(&append.bytes));
+            begin = *cut;
+        }
+        found.push(IoSlice::new(self.bytes.get(begin..).unwrap_or_default()));
+        found
     }
-    for (stream, chunk) in &group.drops {
-        out.extend_from_slice(&[DROP, *stream]);
-        out.extend_from_slice(&chunk.to_le_bytes());
-    }
-    let length = u32::try_from(out.len() - HEADER).unwrap_or(u32::MAX).to_le_bytes();
-    fill(out, HEADER - length.len(), length);
-    let sum = crc32fast::hash(out.get(SUMMED..).unwrap_or_default()).to_le_bytes();
-    fill(out, MAGIC.len(), sum);
+}
+
+fn length(bytes: usize) -> [u8; 4] {
+    u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes()
 }
 
 fn put(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend_from_slice(&length(bytes.len()));
     out.extend_from_slice(bytes);
 }
 
@@ -183,7 +221,7 @@ fn read(mut payload: &[u8]) -> Option<Group> {
             DELETE => group.writes.push((take(&mut payload)?, None)),
             APPEND => {
                 let (stream, chunk) = place(&mut payload)?;
-                group.appends.push(Append { stream, chunk, bytes: take(&mut payload)? });
+                group.appends.push(Append { stream, chunk, bytes: take(&mut payload)?.into() });
             }
             DROP => group.drops.push(place(&mut payload)?),
             _ => return None,
@@ -210,7 +248,7 @@ mod tests {
     fn group(n: u8) -> Group {
         Group {
             writes: vec![(vec![b't', n], Some(vec![n; 9])), (vec![b'u', n], None)],
-            appends: vec![Append { stream: b'p', chunk: u64::from(n), bytes: vec![n; usize::from(n) * 30] }],
+            appends: vec![Append { stream: b'p', chunk: u64::from(n), bytes: vec![n; usize::from(n) * 30].into() }],
             drops: vec![(b'q', u64::from(n))],
         }
     }

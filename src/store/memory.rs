@@ -6,7 +6,7 @@ use std::ops::Bound;
 use parking_lot::RwLock;
 
 use super::Error;
-use super::engine::{Engine, Group, Pair, Read};
+use super::engine::{Bytes, Engine, Group, Pair, Read};
 
 #[derive(Default)]
 pub(super) struct Memory(RwLock<State>);
@@ -14,7 +14,7 @@ pub(super) struct Memory(RwLock<State>);
 #[derive(Default)]
 struct State {
     map: BTreeMap<Vec<u8>, Vec<u8>>,
-    streams: BTreeMap<(u8, u64), Vec<u8>>,
+    streams: BTreeMap<(u8, u64), Bytes>,
     heads: BTreeMap<u8, u64>,
 }
 
@@ -60,7 +60,7 @@ impl Engine for Memory {
     fn chunks(&self, stream: u8, from: u64, limit: usize) -> Result<Vec<Read>, Error> {
         let state = self.0.read();
         let found = state.streams.range((stream, from)..=(stream, u64::MAX)).take(limit);
-        Ok(found.map(|((_, chunk), bytes)| (*chunk, Some(bytes.clone()))).collect())
+        Ok(found.map(|((_, chunk), bytes)| (*chunk, Some(Bytes::clone(bytes)))).collect())
     }
 
     fn size_on_disk(&self) -> u64 {

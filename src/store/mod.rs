@@ -13,9 +13,11 @@ mod frame;
 mod journal;
 mod log;
 mod memory;
+mod pieces;
 mod recent;
 mod sled;
 mod snapshot;
+mod spare;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -30,7 +32,7 @@ use std::task::{Context, Poll};
 use tokio::sync::{oneshot, watch};
 
 use committer::Committer;
-pub use engine::{Append, Engine, Group, Pair, Read, Write};
+pub use engine::{Append, Bytes, Engine, Group, Pair, Read, Write};
 pub use error::Error;
 pub use snapshot::{Piece, Rebuild, Snapshot};
 pub use table::{Key, Record, Table};
@@ -58,7 +60,8 @@ pub struct Options {
     pub free_bytes_min: u64,
     /// A log file of a stream that is larger gets no further chunks. At most 1 GiB.
     pub log_file_bytes: u64,
-    /// When the journal is so long, what it holds is brought to its place. That much is kept in memory, too.
+    /// When the journal is so long, what it holds is brought to its place. That much is kept in memory, too, in buffers that
+    /// are at most twice as large, and as much again for the next round.
     pub journal_bytes: u64,
 }
 
@@ -97,9 +100,9 @@ pub struct Chunk {
     pub entries: Entries,
 }
 
-/// The entries of a chunk, in one buffer.
+/// The entries of a chunk, in one buffer that all readers share.
 #[derive(Clone, Debug)]
-pub struct Entries(Vec<u8>);
+pub struct Entries(Bytes);
 
 impl Entries {
     /// The entries, in order.
@@ -224,8 +227,11 @@ impl Store {
     #[must_use]
     pub fn memory() -> Self {
         let engine: Arc<dyn Engine> = Arc::new(memory::Memory::default());
-        let committer =
-            Arc::new(Committer::start(Arc::clone(&engine), std::collections::HashMap::new(), Options::default().queue_bytes_max));
+        let committer = Arc::new(Committer::start(
+            Arc::clone(&engine),
+            std::collections::BTreeMap::new(),
+            Options::default().queue_bytes_max,
+        ));
         Self { engine, committer }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use super::engine::{Group, Read};
+use super::engine::{Bytes, Group, Read};
+use super::spare::Spare;
 
 /// Writes, chunks and drops since the last checkpoint. They hide what keys and log files say.
 #[derive(Default)]
@@ -13,7 +14,7 @@ pub(super) struct Recent {
     /// Values as they stand on disk; `None` stands for a removed one.
     pub(super) writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// By stream and number. What was dropped meanwhile is empty.
-    pub(super) chunks: BTreeMap<(u8, u64), Vec<u8>>,
+    pub(super) chunks: BTreeMap<(u8, u64), Bytes>,
     pub(super) drops: BTreeSet<(u8, u64)>,
 }
 
@@ -21,8 +22,8 @@ pub(super) struct Recent {
 pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
 
 impl Recent {
-    /// Takes a group in.
-    pub(super) fn take(&mut self, group: Group) {
+    /// Takes a group in. The memory of what it drops goes to `spare`.
+    pub(super) fn take(&mut self, group: Group, spare: &Spare) {
         self.writes.extend(group.writes);
         for append in group.appends {
             self.heads.insert(append.stream, append.chunk);
@@ -33,17 +34,17 @@ impl Recent {
                 continue;
             }
             if let Some(bytes) = self.chunks.get_mut(&(stream, chunk)) {
-                *bytes = Vec::new();
+                spare.give(std::mem::take(bytes));
             }
             self.drops.insert((stream, chunk));
         }
     }
 
-    /// Forgets everything but the heads.
-    pub(super) fn clear(&mut self) {
+    /// Forgets everything but the heads. Gives the chunks back.
+    pub(super) fn clear(&mut self) -> impl Iterator<Item = Bytes> + use<> {
         self.writes.clear();
-        self.chunks.clear();
         self.drops.clear();
+        std::mem::take(&mut self.chunks).into_values()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -59,7 +60,7 @@ impl Recent {
     /// Up to `limit` chunks of a stream that are not dropped, from `from` on.
     pub(super) fn chunks(&self, stream: u8, from: u64, limit: usize) -> Vec<Read> {
         let found = self.chunks.range((stream, from)..=(stream, u64::MAX)).filter(|(place, _)| !self.drops.contains(place));
-        found.take(limit).map(|((_, chunk), bytes)| (*chunk, Some(bytes.clone()))).collect()
+        found.take(limit).map(|((_, chunk), bytes)| (*chunk, Some(Bytes::clone(bytes)))).collect()
     }
 
     /// The chunks of a stream up to `head` that are dropped.

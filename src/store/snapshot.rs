@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use super::committer::Committer;
 use super::embedded::Embedded;
-use super::engine::{Append, Engine, Group, Pair};
+use super::engine::{Append, Bytes, Engine, Group, Pair};
 use super::{Error, OWN, Options, frame};
 
 /// How many keys are read at a time.
@@ -41,7 +41,7 @@ pub enum Piece {
     /// Keys and values as they stand on disk.
     Keys(Vec<Pair>),
     /// Chunks of a stream: number and bytes.
-    Chunks(u8, Vec<(u64, Vec<u8>)>),
+    Chunks(u8, Vec<(u64, Bytes)>),
     /// What was committed meanwhile.
     Group(Group),
     /// The end: the number of the newest chunk of each stream.
@@ -263,7 +263,7 @@ impl Rebuild {
     ///
     /// # Errors
     /// [`Error::Damaged`] if it is out of order, and what the engine says.
-    pub fn chunk(&mut self, stream: u8, chunk: u64, bytes: Vec<u8>) -> Result<(), Error> {
+    pub fn chunk(&mut self, stream: u8, chunk: u64, bytes: impl Into<Bytes>) -> Result<(), Error> {
         if self.streams.len() == STREAMS_AT_ONCE && !self.streams.contains(&stream) {
             self.flush()?;
         }
@@ -276,13 +276,13 @@ impl Rebuild {
             return Err(Error::Damaged { what: String::from("chunks of a copy are out of order") });
         }
         for gone in head + 1..chunk {
-            self.append(stream, gone, Vec::new())?;
+            self.append(stream, gone, Bytes::default())?;
             self.drops.push((stream, gone));
         }
-        self.append(stream, chunk, bytes)
+        self.append(stream, chunk, bytes.into())
     }
 
-    fn append(&mut self, stream: u8, chunk: u64, bytes: Vec<u8>) -> Result<(), Error> {
+    fn append(&mut self, stream: u8, chunk: u64, bytes: Bytes) -> Result<(), Error> {
         self.heads.insert(stream, chunk);
         self.streams.insert(stream);
         self.bytes += bytes.len() + 64;
@@ -319,7 +319,7 @@ impl Rebuild {
                     return Err(Error::Damaged { what: String::from("a copy has more chunks than there were") });
                 }
                 Some(reached) if reached < *head => {
-                    self.chunk(*stream, *head, Vec::new())?;
+                    self.chunk(*stream, *head, Bytes::default())?;
                     self.drops.push((*stream, *head));
                 }
                 None | Some(_) => {}

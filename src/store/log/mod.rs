@@ -11,13 +11,13 @@ mod segment;
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
+use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 
 use parking_lot::RwLock;
 
-use super::Error;
 use super::engine::Read;
+use super::{Error, pieces};
 use segment::Segment;
 
 /// The files of one stream.
@@ -126,16 +126,19 @@ impl Log {
     /// Writes chunks to the end of the present file.
     fn write(&self, chunks: &[(u64, &[u8])]) -> Result<(), Error> {
         let state = self.state.read();
-        let (mut buffer, mut places) = (Vec::new(), Vec::with_capacity(chunks.len()));
-        for (chunk, payload) in chunks {
-            places.push(u32::try_from(state.tail.bytes + buffer.len() as u64).unwrap_or(u32::MAX));
-            record::write(*chunk, payload, &mut buffer);
+        let (mut end, mut places) = (state.tail.bytes, Vec::with_capacity(chunks.len()));
+        let headers: Vec<_> = chunks.iter().map(|(chunk, payload)| record::header(*chunk, payload)).collect();
+        let mut pieces = Vec::with_capacity(2 * chunks.len());
+        for (header, (_, payload)) in headers.iter().zip(chunks) {
+            places.push(u32::try_from(end).unwrap_or(u32::MAX));
+            end += (header.len() + payload.len()) as u64;
+            pieces.extend([IoSlice::new(header), IoSlice::new(payload)]);
         }
-        state.tail.file.write_all_at(&buffer, state.tail.bytes)?;
+        pieces::write_all_at(&state.tail.file, &mut pieces, state.tail.bytes)?;
         state.tail.file.sync_data()?;
         drop(state);
         let mut state = self.state.write();
-        state.tail.bytes += buffer.len() as u64;
+        state.tail.bytes = end;
         state.tail.places.extend(places);
         Ok(())
     }

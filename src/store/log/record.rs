@@ -16,18 +16,17 @@ pub(super) struct Header {
     pub(super) length: u32,
 }
 
-/// Writes a chunk to the end of `out`.
-pub(super) fn write(chunk: u64, payload: &[u8], out: &mut Vec<u8>) {
-    let begin = out.len();
-    out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&chunk.to_le_bytes());
-    out.extend_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
-    out.extend_from_slice(payload);
-    let sum = crc32fast::hash(out.get(begin + SUMMED..).unwrap_or_default()).to_le_bytes();
-    if let Some(place) = out.get_mut(begin + MAGIC.len()..begin + SUMMED) {
-        place.copy_from_slice(&sum);
+/// What stands before a chunk.
+pub(super) fn header(chunk: u64, payload: &[u8]) -> [u8; HEADER] {
+    let (number, length) = (chunk.to_le_bytes(), u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
+    let mut sum = crc32fast::Hasher::new();
+    [number.as_slice(), &length, payload].into_iter().for_each(|part| sum.update(part));
+    let sum = sum.finalize().to_le_bytes();
+    let mut out = [0; HEADER];
+    for (slot, byte) in out.iter_mut().zip([MAGIC.as_slice(), &sum, &number, &length].into_iter().flatten()) {
+        *slot = *byte;
     }
+    out
 }
 
 impl Header {

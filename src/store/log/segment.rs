@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use super::record::{HEADER, Header};
 use crate::store::Error;
-use crate::store::engine::Read;
+use crate::store::engine::{Bytes, Read};
 
 /// A file that is not written any more. Where its records begin is found out when it is first read.
 pub(super) struct Segment {
@@ -95,7 +95,7 @@ pub(super) fn open(folder: &Path, first: u64) -> Result<File, Error> {
 }
 
 /// One record, if it is sound and the one that was asked for.
-pub(super) fn read(file: &File, place: u64, chunk: u64) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn read(file: &File, place: u64, chunk: u64) -> Result<Option<Bytes>, Error> {
     let mut header = [0; HEADER];
     if !read_exact(file, &mut header, place)? {
         return Ok(None);
@@ -107,7 +107,7 @@ pub(super) fn read(file: &File, place: u64, chunk: u64) -> Result<Option<Vec<u8>
         return Ok(None);
     }
     record.drain(..HEADER);
-    Ok(Some(record))
+    Ok(Some(Bytes::new(record)))
 }
 
 /// The largest record; what says to be larger is damaged.

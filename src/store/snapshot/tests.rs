@@ -93,7 +93,7 @@ fn take(snapshot: &mut Snapshot, engine: &dyn Engine, pieces: &mut Vec<Piece>, e
 fn rebuild(mut rebuild: Rebuild, pieces: Vec<Piece>) {
     for piece in &pieces {
         if let Piece::Chunks(stream, chunks) = piece {
-            chunks.iter().for_each(|(chunk, bytes)| rebuild.chunk(*stream, *chunk, bytes.clone()).unwrap());
+            chunks.iter().for_each(|(chunk, bytes)| rebuild.chunk(*stream, *chunk, Arc::clone(bytes)).unwrap());
         }
     }
     for piece in pieces {

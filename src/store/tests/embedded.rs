@@ -87,7 +87,10 @@ fn a_checkpoint_that_was_cut_off_anywhere_is_made_again() {
         drop(store);
         assert!(holds(folder.path(), 4));
         let found = log::Log::open(&path, 100_000, 1, std::collections::BTreeSet::new()).unwrap().chunks(1, 99).unwrap();
-        assert!(found == (1..).zip(payloads.into_iter().map(Some)).collect::<Vec<Read>>(), "the log holds each chunk once");
+        assert!(
+            found == (1..).zip(payloads.into_iter().map(|payload| Some(payload.into()))).collect::<Vec<Read>>(),
+            "the log holds each chunk once"
+        );
     }
 }
 
