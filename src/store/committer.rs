@@ -1,11 +1,12 @@
 //! One thread writes. It takes everything that waits, writes it as one batch, syncs once, and answers all.
 //!
-//! There is no artificial delay: while one group is on its way to the disk, the next one gathers.
+//! There is no artificial delay: while one group is on its way to the disk, the next one gathers. Only who is about to commit on the same
+//! core goes first: otherwise this thread, woken by the disk, would take over at once and write groups of a few commits each.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::engine::{self, Append, Engine};
@@ -16,6 +17,8 @@ use super::{Batch, Check, Error, Position, Stream, VALUE_BYTES_MAX, frame};
 pub(super) const ENTRY_OVERHEAD: usize = 4;
 /// The most commits in one group.
 const GROUP_COMMITS_MAX: usize = 1024;
+/// How often others go first, as long as commits come of it.
+const YIELDS_MAX: u32 = 4;
 /// A group is closed when it holds so many bytes.
 const GROUP_BYTES_MAX: usize = 4 << 20;
 
@@ -185,6 +188,13 @@ impl Writer {
                 return None;
             }
             self.shared.work.wait(&mut queue);
+        }
+        for _ in 0..YIELDS_MAX {
+            let before = queue.jobs.len();
+            MutexGuard::unlocked(&mut queue, std::thread::yield_now);
+            if queue.jobs.len() == before {
+                break;
+            }
         }
         let (mut jobs, mut bytes) = (Vec::new(), 0);
         while jobs.len() < GROUP_COMMITS_MAX && bytes < GROUP_BYTES_MAX {
