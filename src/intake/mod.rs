@@ -159,42 +159,41 @@ impl Intake {
     /// the whole request: what had been kept is recognised.
     pub async fn accept(&self, sender: Sender<'_>, events: Vec<Result<Event<'_>, Rejected>>) -> Result<Answer, Error> {
         let (mut answer, mut decided) = (Answer::default(), Vec::new());
-        let mut good = Vec::with_capacity(events.len());
+        let (mut good, mut places) = (Vec::with_capacity(events.len()), Vec::with_capacity(events.len()));
         for (index, event) in events.into_iter().enumerate() {
             match event {
-                Ok(event) => good.push((index, event)),
+                Ok(event) => {
+                    good.push(event);
+                    places.push(index);
+                }
                 Err(rejected) => answer.rejected.push((index, rejected)),
             }
         }
         // A decision in the middle of a request decides what comes after it, so each begins a stretch of its own.
-        let mut stretch: Vec<Event<'_>> = Vec::with_capacity(good.len());
-        for (index, event) in good {
-            if consent_object::is_preference_update(&event) {
-                self.keep_all(sender, &mut stretch, &mut answer).await?;
-                match self.record_decisions(sender, &event).await? {
-                    Ok(recorded) => decided.extend(recorded),
-                    Err(rejected) => {
-                        answer.rejected.push((index, rejected));
-                        continue;
-                    }
+        let mut begin = 0;
+        for (at, event) in good.iter().enumerate().filter(|(_, event)| consent_object::is_preference_update(event)) {
+            self.keep_all(sender, good.get(begin..at).unwrap_or_default(), &mut answer).await?;
+            begin = at;
+            match self.record_decisions(sender, event).await? {
+                Ok(recorded) => decided.extend(recorded),
+                Err(rejected) => {
+                    answer.rejected.push((places.get(at).copied().unwrap_or_default(), rejected));
+                    begin = at + 1;
                 }
             }
-            stretch.push(event);
         }
-        self.keep_all(sender, &mut stretch, &mut answer).await?;
+        self.keep_all(sender, good.get(begin..).unwrap_or_default(), &mut answer).await?;
         self.consents.fence(&decided).await;
         answer.rejected.sort_by_key(|(index, _)| *index);
         self.count_rejected(sender, &answer);
         Ok(answer)
     }
 
-    async fn keep_all(&self, sender: Sender<'_>, stretch: &mut Vec<Event<'_>>, answer: &mut Answer) -> Result<(), Error> {
-        let mut rest = stretch.as_slice();
+    async fn keep_all(&self, sender: Sender<'_>, mut rest: &[Event<'_>], answer: &mut Answer) -> Result<(), Error> {
         while !rest.is_empty() {
             let covered = self.keep(sender, rest, answer).await?;
             rest = rest.get(covered..).unwrap_or_default();
         }
-        stretch.clear();
         Ok(())
     }
 
