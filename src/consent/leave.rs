@@ -58,7 +58,7 @@ impl Consents {
         let Some(seen) = STANDING.get(&self.store, &SubjectKey(subject))? else {
             return Ok(Memorable { until: Millis::MIN, restricted: false, seen: None });
         };
-        let record = open_standing(&*self.vault.key(subject)?, subject, &seen)?;
+        let record = open_standing(&self.vault.key(subject)?, subject, &seen)?;
         let until = remembered_until(&record, policy);
         Ok(Memorable { until, restricted: record.restricted, seen: Some(seen) })
     }
@@ -102,7 +102,7 @@ impl Consents {
             Some(seen) => batch.check_equals(STANDING.key(&at), STANDING.value(seen)),
         }
         self.forget(subject, batch)?;
-        let sealed = mark(&*self.vault.key(subject)?, subject)?;
+        let sealed = mark(&self.vault.key(subject)?, subject)?;
         STANDING.put(batch, &at, &Sealed(sealed));
         Ok(())
     }
@@ -116,7 +116,7 @@ impl Consents {
         match STANDING.get(&self.store, &at)? {
             None => batch.check_absent(STANDING.key(&at)),
             Some(seen) => {
-                open_standing(&*self.vault.key(subject)?, subject, &seen)?.refuse_closed()?;
+                open_standing(&self.vault.key(subject)?, subject, &seen)?.refuse_closed()?;
                 batch.check_equals(STANDING.key(&at), STANDING.value(&seen));
             }
         }

@@ -319,7 +319,7 @@ impl Consents {
 
     pub(super) fn standing_record(&self, subject: SubjectId) -> Result<StandingRecord, Error> {
         let Some(sealed) = STANDING.get(&self.store, &SubjectKey(subject))? else { return Ok(StandingRecord::default()) };
-        open_standing(&*self.vault.key(subject)?, subject, &sealed)
+        open_standing(&self.vault.key(subject)?, subject, &sealed)
     }
 }
 

@@ -70,7 +70,7 @@ impl Consents {
         for (name, known) in identifiers.iter().filter_map(|identifier| self.directory.known(identifier)) {
             let owner = self.directory.subject(known);
             let Some(sealed) = STANDING.get(&self.store, &SubjectKey(owner))? else { continue };
-            take(name, &open_standing(&*self.vault.key(owner)?, owner, &sealed)?);
+            take(name, &open_standing(&self.vault.key(owner)?, owner, &sealed)?);
         }
         Ok(())
     }

@@ -3,8 +3,6 @@
 //! A receipt says what was decided (ISO/IEC TS 27560, written in the W3C Data Privacy Vocabulary), and proves that exactly this was
 //! recorded then: the statement and the salt give the entry of the ledger, and the proof leads from there to a signed head.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -158,7 +156,7 @@ impl Consents {
     }
 
     /// A decision with its owner's key; none if either is gone.
-    fn decision_at(&self, place: DecisionKey) -> Result<Option<(Arc<DataKey>, Decision)>, Error> {
+    fn decision_at(&self, place: DecisionKey) -> Result<Option<(DataKey, Decision)>, Error> {
         let key = match self.vault.key(place.subject) {
             Ok(key) => key,
             Err(vault::Error::Shredded) => return Ok(None),

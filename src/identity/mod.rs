@@ -20,8 +20,6 @@ mod suppress;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 pub use directory::{Directory, Figures};
 pub use extract::{extract, parse};
 pub use normalise::{Refusal, VALUE_CHARS_MAX};
@@ -163,7 +161,7 @@ pub struct Plan {
     names: Vec<NodeId>,
     nodes: Vec<Fresh>,
     links: Vec<Link>,
-    keys: Vec<(SubjectId, Arc<DataKey>)>,
+    keys: Vec<(SubjectId, DataKey)>,
 }
 
 impl Plan {
@@ -181,13 +179,13 @@ impl Plan {
 
     /// The data key of a subject that this plan makes; the vault knows it only when the commit is durable.
     #[must_use]
-    pub fn data_key(&self, subject: SubjectId) -> Option<Arc<DataKey>> {
-        self.keys.iter().find(|(s, _)| *s == subject).map(|(_, key)| Arc::clone(key))
+    pub fn data_key(&self, subject: SubjectId) -> Option<DataKey> {
+        self.keys.iter().find(|(s, _)| *s == subject).map(|(_, key)| key.again())
     }
 
     /// The data keys that this plan makes, for the vault to learn.
     #[must_use]
-    pub fn keys(&self) -> &[(SubjectId, Arc<DataKey>)] {
+    pub fn keys(&self) -> &[(SubjectId, DataKey)] {
         &self.keys
     }
 

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::clock::Clock;
 use crate::id::Blind;

@@ -211,7 +211,7 @@ struct Read(Vec<(SubjectId, Option<Sealed>, Record)>);
 /// Whose record is changed, under which key.
 struct Target {
     subject: SubjectId,
-    key: Arc<DataKey>,
+    key: DataKey,
     /// The identifiers that the statement is made with.
     names: Vec<NodeId>,
     /// Everybody who counts as the same customer.
@@ -375,7 +375,7 @@ impl Preferences {
                 record.said.insert(about.clone(), Said { value: value.clone(), at, source: source.to_owned(), names });
             }
             record.number += 1;
-            STATED.put(batch, &Whose(*subject), &sealed(&*self.vault.key(*subject)?, b"preferences", (*subject, 0), record)?);
+            STATED.put(batch, &Whose(*subject), &sealed(&self.vault.key(*subject)?, b"preferences", (*subject, 0), record)?);
         }
         Ok(())
     }

@@ -379,7 +379,7 @@ impl Rights {
     /// [`Error::NotFound`], and what the store says.
     pub fn get(&self, id: RequestId) -> Result<Request, Error> {
         let sealed = REQUESTS.get(&self.deps.store, &id)?.ok_or(Error::NotFound)?;
-        open(&*self.deps.vault.key(id.holder())?, id, &sealed)
+        open(&self.deps.vault.key(id.holder())?, id, &sealed)
     }
 
     /// All requests in this state, or all, oldest first. Each one that was ever filed is opened: see [`Rights::live`].

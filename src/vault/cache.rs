@@ -1,51 +1,65 @@
 //! Unwrapped data keys that were needed lately, in bounded memory.
+//!
+//! A subject has its place in one set of [`WAYS`], so a look touches two or three lines of memory and follows no pointer: with a million
+//! people each of them is in no cache of the processor. What a set has no room for any more leaves by second chance.
 
-use std::sync::Arc;
-
-use hashbrown::HashTable;
 use parking_lot::Mutex;
+use zeroize::Zeroize as _;
 
-use super::DataKey;
+use super::{DataKey, Secret};
 use crate::id::SubjectId;
 
 /// How many shards there are; each has a lock of its own.
 const SHARDS: usize = 64;
+/// How many keys a set holds.
+const WAYS: usize = 8;
+/// How many a set holds on the average at most: with four of eight, 1 key in 120 finds its set full.
+const LOAD_MAX: usize = 4;
 
-/// A bounded cache with second-chance eviction. An entry takes about 90 bytes (32 in the slot, 48 for the shared key, up to
-/// 12 in the table); evicted keys are wiped when the last who holds them lets go.
+/// A bounded cache. A place takes 49 bytes, and half of them or more are taken once it has grown: 100 to 200 bytes a key. Keys that leave
+/// are wiped.
 pub(super) struct Cache {
     shards: Box<[Mutex<Shard>]>,
 }
 
 #[derive(Default)]
 struct Shard {
-    /// Subject → place in `slots`.
-    table: HashTable<u32>,
-    slots: Vec<Slot>,
-    hand: usize,
-    room: usize,
+    /// A power of two of them, or none.
+    sets: Vec<Set>,
+    sets_max: usize,
+    count: usize,
 }
 
-struct Slot {
-    subject: SubjectId,
-    key: Arc<DataKey>,
-    used: bool,
+#[derive(Default)]
+struct Set {
+    /// Which places are taken, and which were looked at since the hand came by; a bit each.
+    taken: u8,
+    used: u8,
+    hand: u8,
+    subjects: [[u8; 16]; WAYS],
+    keys: [[u8; 32]; WAYS],
+}
+
+impl Drop for Set {
+    fn drop(&mut self) {
+        self.keys.zeroize();
+    }
 }
 
 impl Cache {
     /// A cache that holds `entries` keys, or a few more.
     pub(super) fn new(entries: usize) -> Self {
-        let room = entries.div_ceil(SHARDS).clamp(1, 1 << 30);
-        Self { shards: (0..SHARDS).map(|_| Mutex::new(Shard { room, ..Shard::default() })).collect() }
+        let sets_max = entries.div_ceil(SHARDS * LOAD_MAX).clamp(1, 1 << 26).next_power_of_two();
+        Self { shards: (0..SHARDS).map(|_| Mutex::new(Shard { sets_max, ..Shard::default() })).collect() }
     }
 
-    pub(super) fn find(&self, subject: SubjectId) -> Option<Arc<DataKey>> {
+    pub(super) fn find(&self, subject: SubjectId) -> Option<DataKey> {
         self.shard(subject)?.lock().find(subject)
     }
 
-    pub(super) fn insert(&self, subject: SubjectId, key: Arc<DataKey>) {
+    pub(super) fn insert(&self, subject: SubjectId, key: &DataKey) {
         if let Some(shard) = self.shard(subject) {
-            shard.lock().insert(subject, key);
+            shard.lock().insert(subject, key.bytes());
         }
     }
 
@@ -56,7 +70,7 @@ impl Cache {
         }
     }
 
-    /// By the last byte; the table inside hashes by the first eight.
+    /// By the last byte; the set by the first eight. Subject IDs are random already.
     fn shard(&self, subject: SubjectId) -> Option<&Mutex<Shard>> {
         let [.., last] = subject.0;
         self.shards.get(usize::from(last) % SHARDS)
@@ -64,79 +78,178 @@ impl Cache {
 }
 
 impl Shard {
-    fn place(&self, subject: SubjectId) -> Option<usize> {
-        let slots = &self.slots;
-        let same = |&at: &u32| slot(slots, at).is_some_and(|s| s.subject == subject);
-        self.table.find(hash(subject), same).map(|&at| at as usize)
+    fn set(&mut self, subject: SubjectId) -> Option<&mut Set> {
+        let [a, b, c, d, e, f, g, h, ..] = subject.0;
+        let mask = self.sets.len().checked_sub(1)?;
+        self.sets.get_mut(usize::from_le_bytes([a, b, c, d, e, f, g, h]) & mask)
     }
 
-    fn find(&mut self, subject: SubjectId) -> Option<Arc<DataKey>> {
-        let at = self.place(subject)?;
-        let slot = self.slots.get_mut(at)?;
-        slot.used = true;
-        Some(Arc::clone(&slot.key))
+    fn find(&mut self, subject: SubjectId) -> Option<DataKey> {
+        let set = self.set(subject)?;
+        let way = set.way(subject)?;
+        // What is not changed need not be written back to memory.
+        if set.used >> way & 1 == 0 {
+            set.used |= 1 << way;
+        }
+        set.keys.get(way).map(|key| DataKey::new(Secret::new(*key)))
     }
 
-    fn insert(&mut self, subject: SubjectId, key: Arc<DataKey>) {
-        if self.place(subject).is_some() {
+    fn insert(&mut self, subject: SubjectId, key: &[u8; 32]) {
+        if self.set(subject).is_some_and(|set| set.way(subject).is_some()) {
             return;
         }
-        let fresh = Slot { subject, key, used: false };
-        let at = if self.slots.len() < self.room {
-            self.slots.push(fresh);
-            self.slots.len() - 1
-        } else {
-            let at = self.victim();
-            if let Some(old) = self.slots.get_mut(at) {
-                let gone = std::mem::replace(old, fresh);
-                if let Ok(entry) = self.table.find_entry(hash(gone.subject), |&other| other as usize == at) {
-                    entry.remove();
-                }
-            }
-            at
-        };
-        let Ok(at) = u32::try_from(at) else { return };
-        let slots = &self.slots;
-        self.table.insert_unique(hash(subject), at, |&at| slot(slots, at).map_or(0, |s| hash(s.subject)));
+        if self.count >= self.sets.len() * LOAD_MAX && self.sets.len() < self.sets_max {
+            self.grow();
+        }
+        if let Some(set) = self.set(subject)
+            && set.put(subject, key)
+        {
+            self.count += 1;
+        }
     }
 
     fn remove(&mut self, subject: SubjectId) {
-        let Some(at) = self.place(subject) else { return };
-        if let Ok(entry) = self.table.find_entry(hash(subject), |&other| other as usize == at) {
-            entry.remove();
+        let Some(set) = self.set(subject) else { return };
+        let Some(way) = set.way(subject) else { return };
+        set.taken &= !(1 << way);
+        if let Some(key) = set.keys.get_mut(way) {
+            key.zeroize();
         }
-        self.slots.swap_remove(at);
-        // The last slot has moved here.
-        let moved = self.slots.len();
-        if let (Some(slot), Ok(now)) = (self.slots.get(at), u32::try_from(at))
-            && let Some(place) = self.table.find_mut(hash(slot.subject), |&other| other as usize == moved)
-        {
-            *place = now;
-        }
-        if self.hand >= self.slots.len() {
-            self.hand = 0;
-        }
+        self.count -= 1;
     }
 
-    /// The next slot that was not used since the hand came by last.
-    fn victim(&mut self) -> usize {
-        loop {
-            let at = self.hand;
-            self.hand = if at + 1 < self.slots.len() { at + 1 } else { 0 };
-            match self.slots.get_mut(at) {
-                Some(slot) if slot.used => slot.used = false,
-                Some(_) | None => return at,
+    /// Twice as many sets. Each set's keys come to two of their own, so all find room; the old ones are wiped.
+    fn grow(&mut self) {
+        let count = (self.sets.len() * 2).max(1);
+        let old = std::mem::replace(&mut self.sets, std::iter::repeat_with(Set::default).take(count).collect());
+        for set in &old {
+            for (way, (subject, key)) in set.subjects.iter().zip(&set.keys).enumerate() {
+                let subject = SubjectId(*subject);
+                if set.taken >> way & 1 == 1
+                    && let Some(place) = self.set(subject)
+                {
+                    place.put(subject, key);
+                }
             }
         }
     }
 }
 
-fn slot(slots: &[Slot], at: u32) -> Option<&Slot> {
-    slots.get(at as usize)
+impl Set {
+    fn way(&self, subject: SubjectId) -> Option<usize> {
+        (0..WAYS).find(|way| self.taken >> way & 1 == 1 && self.subjects.get(*way) == Some(&subject.0))
+    }
+
+    /// Takes a key in; says whether there was a free place for it.
+    fn put(&mut self, subject: SubjectId, key: &[u8; 32]) -> bool {
+        let free = self.taken.trailing_ones() as usize;
+        let way = if free < WAYS { free } else { self.victim() };
+        if let (Some(whose), Some(place)) = (self.subjects.get_mut(way), self.keys.get_mut(way)) {
+            (*whose, *place) = (subject.0, *key);
+        }
+        self.taken |= 1 << way;
+        self.used &= !(1 << way);
+        free < WAYS
+    }
+
+    /// The next place that was not looked at since the hand came by last.
+    fn victim(&mut self) -> usize {
+        loop {
+            let way = usize::from(self.hand);
+            self.hand = u8::try_from((way + 1) % WAYS).unwrap_or_default();
+            if self.used >> way & 1 == 0 {
+                return way;
+            }
+            self.used &= !(1 << way);
+        }
+    }
 }
 
-/// Subject IDs are random already.
-fn hash(subject: SubjectId) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = subject.0;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(of: u8) -> DataKey {
+        DataKey::new(Secret::new([of; 32]))
+    }
+
+    /// Many share a set: the first eight bytes say which, and are the same for every eighth.
+    fn subject(n: u8) -> SubjectId {
+        let mut id = [n / 8; 16];
+        id[12] = n;
+        SubjectId(id)
+    }
+
+    fn found(cache: &Cache, subject: SubjectId) -> Option<[u8; 32]> {
+        cache.find(subject).map(|key| *key.bytes())
+    }
+
+    proptest! {
+        /// Whatever is found is the key that was put there last and not taken out; what was not evicted is found.
+        #[test]
+        fn it_never_gives_another_key(steps in proptest::collection::vec((0_u8..3, 0_u8..=255), 0..600), room in 1_usize..4000) {
+            let (cache, mut there) = (Cache::new(room), HashMap::new());
+            for (step, n) in steps {
+                match step {
+                    0 => cache.remove(subject(n)),
+                    1 => cache.insert(subject(n), &key(n)),
+                    _ => {}
+                }
+                match step {
+                    0 => drop(there.remove(&n)),
+                    1 => drop(there.insert(n, n)),
+                    _ => {}
+                }
+                let found = found(&cache, subject(n));
+                prop_assert!(found.is_none_or(|bytes| there.get(&n).is_some_and(|of| bytes == [*of; 32])));
+                prop_assert!(step != 1 || found.is_some(), "what has just come is there");
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_as_were_asked_for_find_room_and_memory_is_bounded() {
+        let cache = Cache::new(100_000);
+        let subject = |n: u32| {
+            let mut id = [0; 16];
+            // As random as real ones, and the same in every run.
+            let mixed = u128::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+            id.copy_from_slice(&(mixed ^ mixed >> 61).to_le_bytes());
+            SubjectId(id)
+        };
+        for n in 0..100_000 {
+            cache.insert(subject(n), &key(1));
+        }
+        let kept = (0..100_000).filter(|n| cache.find(subject(*n)).is_some()).count();
+        assert!(kept >= 99_000, "{kept}");
+        for n in 100_000..400_000 {
+            cache.insert(subject(n), &key(1));
+        }
+        let places: usize = cache.shards.iter().map(|shard| shard.lock().sets.len() * WAYS).sum();
+        assert!(places <= 2 * 131_072 * 2, "{places}");
+        assert!(cache.find(subject(399_999)).is_some());
+    }
+
+    #[test]
+    fn what_is_looked_at_stays_longest() {
+        let cache = Cache::new(1);
+        let same_set = |n: u8| {
+            let mut id = [0; 16];
+            id[12] = n;
+            SubjectId(id)
+        };
+        for n in 0..8 {
+            cache.insert(same_set(n), &key(n));
+        }
+        for n in 8..15 {
+            assert!(cache.find(same_set(3)).is_some());
+            cache.insert(same_set(n), &key(n));
+        }
+        assert_eq!(found(&cache, same_set(3)), Some([3; 32]));
+        assert_eq!((0..8).filter(|n| cache.find(same_set(*n)).is_some()).count(), 1, "seven of eight have gone");
+    }
 }

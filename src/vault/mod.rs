@@ -70,7 +70,7 @@ use tombs::Tombs;
 use tree::Tree;
 use turn::Desk;
 
-/// How many unwrapped data keys stay in memory: about 90 MB if all places are taken.
+/// How many unwrapped data keys stay in memory: about 100 MB if all places are taken.
 pub const CACHED_KEYS_MAX: usize = 1_000_000;
 /// Why something is kept: what a duty keeps has another key than the rest, so that the rest can be erased without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

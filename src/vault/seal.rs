@@ -25,6 +25,16 @@ impl DataKey {
         Self(secret)
     }
 
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        self.0.bytes()
+    }
+
+    /// The same key once more. Spelt out, because every copy is one more to be wiped.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self(self.0.again())
+    }
+
     /// Seals `plain`. `aad` is what the bytes belong to (table, subject, record); the same is needed to open them.
     ///
     /// # Errors

@@ -1,7 +1,5 @@
 //! The data keys of subjects: made, found, remembered.
 
-use std::sync::Arc;
-
 use super::place::{self, Place, Places};
 use super::{Class, DataKey, Error, Secret, Vault};
 use crate::id::SubjectId;
@@ -13,7 +11,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::Chance`] without randomness, and what the store says when new keys have to be made.
-    pub fn create(&self, subject: SubjectId, batch: &mut Batch) -> Result<Arc<DataKey>, Error> {
+    pub fn create(&self, subject: SubjectId, batch: &mut Batch) -> Result<DataKey, Error> {
         let (place, secret) = self.tree.take()?;
         place::put_new(batch, subject, Class::STANDARD, place);
         // Not into the cache: whether it will be durable is not known yet.
@@ -22,11 +20,11 @@ impl Vault {
 
     /// Remembers a key that [`Vault::create`] made and that is durable now, so that the subject's first event need not look for it.
     /// What was shredded meanwhile is not remembered; an ID that was shredded is never used again.
-    pub fn learn(&self, subject: SubjectId, key: &Arc<DataKey>) {
+    pub fn learn(&self, subject: SubjectId, key: &DataKey) {
         self.tree.while_it_stands(|| {
             let places = Places::find(&self.store, subject).ok().flatten();
             if places.is_some_and(|places| places.get(Class::STANDARD).is_some()) {
-                self.cache.insert(subject, Arc::clone(key));
+                self.cache.insert(subject, key);
             }
         });
     }
@@ -36,7 +34,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::Shredded`] if the subject was erased, and as for [`Vault::create`].
-    pub fn create_classes(&self, subject: SubjectId, classes: &[Class], batch: &mut Batch) -> Result<Vec<Arc<DataKey>>, Error> {
+    pub fn create_classes(&self, subject: SubjectId, classes: &[Class], batch: &mut Batch) -> Result<Vec<DataKey>, Error> {
         let mut places = Places::find(&self.store, subject)?.ok_or(Error::Shredded)?;
         places.get(Class::STANDARD).ok_or(Error::Shredded)?;
         let (mut keys, mut made) = (Vec::with_capacity(classes.len()), false);
@@ -63,18 +61,18 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::Shredded`] if there is none (any more), [`Error::Unreadable`] if the tree was tampered with.
-    pub fn key(&self, subject: SubjectId) -> Result<Arc<DataKey>, Error> {
+    pub fn key(&self, subject: SubjectId) -> Result<DataKey, Error> {
         if let Some(key) = self.cache.find(subject) {
             return Ok(key);
         }
-        self.find_key(subject, Class::STANDARD, |key| self.cache.insert(subject, Arc::clone(key)))
+        self.find_key(subject, Class::STANDARD, |key| self.cache.insert(subject, key))
     }
 
     /// The same without keeping it at hand: for work that passes over everybody.
     ///
     /// # Errors
     /// As for [`Vault::key`].
-    pub fn key_once(&self, subject: SubjectId) -> Result<Arc<DataKey>, Error> {
+    pub fn key_once(&self, subject: SubjectId) -> Result<DataKey, Error> {
         self.cache.find(subject).map_or_else(|| self.find_key(subject, Class::STANDARD, |_| {}), Ok)
     }
 
@@ -82,11 +80,11 @@ impl Vault {
     ///
     /// # Errors
     /// As for [`Vault::key`].
-    pub fn class_key(&self, subject: SubjectId, class: Class) -> Result<Arc<DataKey>, Error> {
+    pub fn class_key(&self, subject: SubjectId, class: Class) -> Result<DataKey, Error> {
         if class == Class::STANDARD { self.key(subject) } else { self.find_key(subject, class, |_| {}) }
     }
 
-    fn find_key(&self, subject: SubjectId, class: Class, found: impl Fn(&Arc<DataKey>)) -> Result<Arc<DataKey>, Error> {
+    fn find_key(&self, subject: SubjectId, class: Class, found: impl Fn(&DataKey)) -> Result<DataKey, Error> {
         let place = || Ok::<_, Error>(Places::find(&self.store, subject)?.and_then(|places| places.get(class)));
         let open = |place: Place| {
             // `found` is called while the tree cannot forget the key: what is shredded is never cached afterwards.
@@ -111,6 +109,6 @@ impl Vault {
 }
 
 /// The key that lies in a place, bound to its holder: in anybody else's hands the same place gives another key.
-fn data_key(secret: &Secret, subject: SubjectId, class: Class) -> Result<Arc<DataKey>, Error> {
-    Ok(Arc::new(DataKey::new(secret.derive_for(&[b"pforte/v1/data-key", &subject.0, &[class.0]])?)))
+fn data_key(secret: &Secret, subject: SubjectId, class: Class) -> Result<DataKey, Error> {
+    Ok(DataKey::new(secret.derive_for(&[b"pforte/v1/data-key", &subject.0, &[class.0]])?))
 }
