@@ -221,6 +221,12 @@ impl Consents {
         self.memory.read().combine(resolved, at)
     }
 
+    /// The same for several events at once.
+    pub fn standings<'a>(&self, events: impl Iterator<Item = &'a Resolved>, at: Millis) -> Vec<Standing> {
+        let memory = self.memory.read();
+        events.map(|resolved| memory.combine(resolved, at)).collect()
+    }
+
     /// Hands out a token for a page that shows a notice.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::memory::Memory;
 use super::record::{Entry, INDEX, LINKS, Link, PARTED, VALUES, value_aad};
 use super::suppress::List;
-use super::{Error, Identifier, Known, NodeRef, Plan, Resolved, SubjectRef};
+use super::{Error, Found, Identifier, Known, NodeRef, Plan, Resolved, SubjectRef};
 use crate::clock::Chance;
 use crate::id::{NodeId, SubjectId};
 use crate::policy::{IdentifierKind, Policy};
@@ -94,6 +94,26 @@ impl Directory {
     pub fn resolve(&self, stated: &[Identifier]) -> Resolved {
         let memory = self.memory.read();
         resolve(&memory, stated.iter().map(|i| (i.kind, memory.find(&self.blinds(i)))))
+    }
+
+    /// The same for several events at once, each with its own stated identifiers: look-ups that do not wait for one another wait for
+    /// memory together.
+    #[must_use]
+    pub fn resolve_all<'a>(&self, events: impl Iterator<Item = &'a [Identifier]> + Clone) -> Vec<Found> {
+        let memory = self.memory.read();
+        let epoch = self.vault.epoch().number;
+        let find = |identifier: &Identifier| {
+            let blinds = if identifier.blinds.epoch == epoch { identifier.blinds } else { self.blinds(identifier) };
+            memory.find(&blinds)
+        };
+        let nodes: Vec<Option<u32>> = events.clone().flatten().map(find).collect();
+        let mut nodes = nodes.into_iter();
+        let resolved = events.map(|stated| resolve(&memory, stated.iter().map(|i| i.kind).zip(nodes.by_ref())));
+        let whose = |resolved: &Resolved| match resolved.nodes.as_slice() {
+            [known] if resolved.unknown.is_empty() => Some(memory.id(known.owner.0)),
+            _ => None,
+        };
+        resolved.map(|resolved| Found { whose: whose(&resolved), resolved }).collect()
     }
 
     /// The same for identifiers of which only the names are known. Their types are not, so they count as the weakest.

@@ -132,6 +132,15 @@ pub struct Resolved {
     pub linked: Vec<SubjectRef>,
 }
 
+/// What is known about the identifiers of one event of several.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The identifiers.
+    pub resolved: Resolved,
+    /// Whose the event is, if there is nothing to be admitted for it: it states one identifier, and that is known.
+    pub whose: Option<SubjectId>,
+}
+
 /// What admitting needs.
 pub struct Admission<'a> {
     /// For new data keys.

@@ -11,11 +11,13 @@ use crate::consent::{Signal, Standing};
 use crate::events::Event;
 use crate::events::consent_object;
 use crate::gate::{self, Verdict};
-use crate::identity::{self, Admission, Identifier, Plan, Stated};
+use crate::id::SubjectId;
+use crate::identity::{self, Admission, Found, Identifier, Plan, Stated};
 use crate::intake::count::Tally;
 use crate::outbox;
 use crate::policy::{Policy, Purposes};
 use crate::store::{self, Batch, Position, Stream};
+use crate::vault::DataKey;
 
 /// Where events wait for their destinations.
 const OUTBOX: Stream = outbox::STREAM;
@@ -56,6 +58,14 @@ struct Attempt<'a> {
     heeded: bool,
 }
 
+/// What is known about whose an event is and what holds for it.
+#[derive(Default)]
+pub(super) struct Looked {
+    pub(super) stated: Stated,
+    pub(super) found: Found,
+    pub(super) standing: Standing,
+}
+
 /// What is to be done with one event next.
 enum Step {
     /// It is dealt with.
@@ -68,6 +78,8 @@ enum Step {
     Refused(Purposes, Vec<Identifier>),
 }
 
+/// So many events are looked up together. Few enough that a batch which is cut up is not looked up over and over.
+const LOOKED_AT_ONCE: usize = 32;
 /// How long to wait, longer each time, for memory to learn what another request has just made durable: until then every try conflicts.
 const CONFLICT_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 /// How long to wait for somebody's erasure to be over.
@@ -160,23 +172,45 @@ impl Intake {
 
     /// Deals with events until one cannot be dealt with yet. Says how many those were, and what is to be done with the next.
     fn attempt<'a>(&self, sender: Sender<'a>, events: &[Event<'_>], attempt: &mut Attempt<'a>) -> Result<(usize, Step), Error> {
-        for (index, event) in events.iter().enumerate() {
-            match self.step(sender, event, attempt)? {
-                Step::Done => attempt.heeded = false,
-                next @ (Step::CommitFirst | Step::Busy(_) | Step::Refused(..)) => return Ok((index, next)),
+        let mut index = 0;
+        for some in events.chunks(LOOKED_AT_ONCE) {
+            for (event, looked) in some.iter().zip(self.look(sender.policy, (sender.source, sender.received_at), some)) {
+                match self.step(sender, (event, looked), attempt)? {
+                    Step::Done => attempt.heeded = false,
+                    next @ (Step::CommitFirst | Step::Busy(_) | Step::Refused(..)) => return Ok((index, next)),
+                }
+                index += 1;
             }
         }
-        Ok((events.len(), Step::Done))
+        Ok((index, Step::Done))
     }
 
-    fn step<'a>(&self, sender: Sender<'a>, event: &Event<'_>, attempt: &mut Attempt<'a>) -> Result<Step, Error> {
+    /// Looks up whose events of a source are, and what holds for them. Whoever asked for it is not brought back by a source that takes
+    /// data over.
+    pub(super) fn look(&self, policy: &Policy, (source, at): (usize, Millis), events: &[Event<'_>]) -> Vec<Looked> {
+        let stated: Vec<Stated> = events.iter().map(|event| identity::extract(event, policy, &self.vault)).collect();
+        let found = self.directory.resolve_all(stated.iter().map(|stated| stated.identifiers.as_slice()));
+        let mut standings = self.consents.standings(found.iter().map(|found| &found.resolved), at);
+        if policy.sources.get(source).is_some_and(|source| source.heeds_suppression) {
+            for (standing, stated) in standings.iter_mut().zip(&stated) {
+                standing.suppressed = self.directory.is_suppressed(&stated.identifiers, at);
+            }
+        }
+        let all = stated.into_iter().zip(found).zip(standings);
+        all.map(|((stated, found), standing)| Looked { stated, found, standing }).collect()
+    }
+
+    fn step<'a>(
+        &self,
+        sender: Sender<'a>,
+        (event, looked): (&Event<'_>, Looked),
+        attempt: &mut Attempt<'a>,
+    ) -> Result<Step, Error> {
         let Sender { policy, received_at, .. } = sender;
-        let stated = identity::extract(event, policy, &self.vault);
+        let Looked { stated, found, standing } = looked;
         if stated.identifiers.iter().any(|i| attempt.fresh.contains(i)) {
             return Ok(Step::CommitFirst);
         }
-        let resolved = self.directory.resolve(&stated.identifiers);
-        let standing = self.standing(policy, sender.source, (&stated.identifiers, &resolved), received_at);
         if sender.signal.is_some() && !attempt.heeded {
             let refused = self.consents.refused_by_signal(&stated.identifiers, &standing, policy, received_at)?;
             if !refused.is_empty() {
@@ -211,8 +245,8 @@ impl Intake {
             }
         }
         attempt.count(sender, &verdicts);
-        attempt.fresh.extend(resolved.unknown.iter().filter_map(|i| stated.identifiers.get(*i)).cloned());
-        self.put(sender, (event, &stated), &Parcel { key, destinations }, attempt)?;
+        attempt.fresh.extend(found.resolved.unknown.iter().filter_map(|i| stated.identifiers.get(*i)).cloned());
+        self.put(sender, (event, &stated), &Parcel { key, destinations, whose: found.whose }, attempt)?;
         Ok(Step::Done)
     }
 
@@ -224,15 +258,13 @@ impl Intake {
         parcel: &Parcel,
         attempt: &mut Attempt<'_>,
     ) -> Result<(), Error> {
-        let context = Admission { vault: &self.vault, policy: sender.policy, chance: &self.chance, at: sender.received_at };
-        let plan = self.directory.admit(&stated.identifiers, &context, &mut attempt.batch)?;
-        let data_key = match plan.data_key(plan.subject) {
-            Some(fresh) => fresh,
-            None => self.vault.key(plan.subject)?,
+        let (subject, data_key) = match parcel.whose {
+            Some(known) => (known, self.vault.key(known)?),
+            None => self.admit(sender, stated, attempt)?,
         };
         let source = sender.source_id();
         let entry = outbox::Draft {
-            subject: plan.subject,
+            subject,
             dedup: parcel.key,
             received_at: sender.received_at,
             source,
@@ -241,12 +273,24 @@ impl Intake {
         attempt.batch.append(OUTBOX, &entry.seal(&data_key, event)?);
         let (seen, key) = Dedupe::entry(parcel.key, sender.received_at);
         attempt.batch.append(seen, &key);
-        if !plan.is_empty() {
-            attempt.plans.push(plan);
-        }
         attempt.accepted += 1;
         attempt.writes = true;
         Ok(())
+    }
+
+    /// Whose an event is, whether or not it was known before.
+    fn admit(&self, sender: Sender<'_>, stated: &Stated, attempt: &mut Attempt<'_>) -> Result<(SubjectId, DataKey), Error> {
+        let context = Admission { vault: &self.vault, policy: sender.policy, chance: &self.chance, at: sender.received_at };
+        let plan = self.directory.admit(&stated.identifiers, &context, &mut attempt.batch)?;
+        let subject = plan.subject;
+        let data_key = match plan.data_key(subject) {
+            Some(fresh) => fresh,
+            None => self.vault.key(subject)?,
+        };
+        if !plan.is_empty() {
+            attempt.plans.push(plan);
+        }
+        Ok((subject, data_key))
     }
 
     fn verdicts(&self, sender: Sender<'_>, event: &Event<'_>, stated: &Stated, standing: &Standing) -> Vec<Verdict> {
@@ -278,6 +322,8 @@ impl Intake {
 struct Parcel {
     key: dedupe::Key,
     destinations: Vec<u32>,
+    /// Whose it is, if nothing is to be admitted for it.
+    whose: Option<SubjectId>,
 }
 
 impl<'a> Attempt<'a> {

@@ -14,19 +14,20 @@ use std::sync::Arc;
 use count::Tally;
 pub use count::{Counters, Line};
 use dedupe::{Claim, Dedupe};
+use keep::Looked;
 pub use keep::Sender;
 use tokio::sync::oneshot;
 
 use crate::clock::{Chance, Clock, Millis};
 use crate::consent::signal::Visit;
-use crate::consent::{self, Besides, Consents, KeptBack, Method, Order, Recorded, Signal, Standing};
+use crate::consent::{self, Besides, Consents, KeptBack, Method, Order, Recorded, Signal};
 use crate::error::{Code, Problem};
 use crate::events::Event;
 use crate::events::consent_object;
 use crate::events::parse::Rejected;
 use crate::gate::explain::{Asked, LinkExplanation};
 use crate::gate::{self, Explanation, Question};
-use crate::identity::{self, Directory, Identifier, Resolved};
+use crate::identity::{self, Directory, Found, Identifier, Resolved};
 use crate::policy::{Policy, Purposes};
 use crate::store::{self, Store};
 use crate::vault::{self, Vault};
@@ -290,20 +291,11 @@ impl Intake {
         }
     }
 
-    /// What holds for an event of a source. Whoever asked for it is not brought back by one that takes data over.
-    fn standing(&self, policy: &Policy, source: usize, (stated, resolved): (&[Identifier], &Resolved), at: Millis) -> Standing {
-        let mut standing = self.consents.standing(resolved, at);
-        let heeds = policy.sources.get(source).is_some_and(|source| source.heeds_suppression);
-        standing.suppressed = heeds && self.directory.is_suppressed(stated, at);
-        standing
-    }
-
     /// Says where an event would go and why, without keeping anything.
     #[must_use]
     pub fn explain(&self, policy: &Policy, (source, event): (usize, &Event<'_>), language: &str, at: Millis) -> Explanation {
-        let stated = identity::extract(event, policy, &self.vault);
-        let resolved = self.directory.resolve(&stated.identifiers);
-        let standing = self.standing(policy, source, (&stated.identifiers, &resolved), at);
+        let looked = self.look(policy, (source, at), std::slice::from_ref(event)).pop().unwrap_or_default();
+        let Looked { stated, found: Found { resolved, .. }, standing } = looked;
         let customer = self.consents.customer(&resolved, policy, at);
         let narrowing = consent_object::narrowing(event, policy);
         let question = Question {
