@@ -382,6 +382,20 @@ proptest! {
                 let expected: BTreeSet<usize> = model.links.iter().filter(|(i, _)| i == item).map(|(_, o)| *o).collect();
                 prop_assert_eq!(linked, expected);
             }
+            // Many at once are what each is by itself, and whose they are is what admitting says; one is nobody's yet.
+            let named = |event: &BTreeSet<(usize, u8)>| event.iter().map(|item| name(*item)).map(|(k, v)| house.identifier(k, &v)).collect();
+            let mut stated: Vec<Vec<Identifier>> = events.iter().map(named).collect();
+            stated.extend(model.owners.keys().map(|item| name(*item)).map(|(k, v)| vec![house.identifier(k, &v)]));
+            stated.extend([vec![], vec![house.identifier("user_id", "nobody")]]);
+            for (stated, found) in stated.iter().zip(directory.resolve_all(stated.iter().map(Vec::as_slice))) {
+                prop_assert_eq!(&found.resolved, &directory.resolve(stated));
+                if let Some(whose) = found.whose {
+                    let context = Admission { vault: &house.vault, policy: &house.policy, chance: &house.chance, at: 0 };
+                    let plan = directory.admit(stated, &context, &mut Batch::default()).unwrap();
+                    prop_assert!(plan.is_empty() && plan.subject == whose);
+                }
+                prop_assert_eq!(found.whose.is_some(), stated.len() == 1 && found.resolved.unknown.is_empty());
+            }
         }
     }
 }
