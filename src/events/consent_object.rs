@@ -5,7 +5,7 @@
 //! and an empty object means no to everything, where other products deliver.
 
 use super::parse::Rejected;
-use super::{Event, EventType, json};
+use super::{Event, EventType, Object, json};
 use crate::policy::{LegalBasis, Policy, Purpose, Purposes};
 
 /// The event by which a Segment consent banner reports a choice.
@@ -30,7 +30,7 @@ struct Unreadable;
 /// What the event's consent object allows at most. Several statements count together: what one of them leaves out is out.
 #[must_use]
 pub fn narrowing(event: &Event<'_>, policy: &Policy) -> Narrowing {
-    let Some(context) = event.context.as_deref().map(serde_json::value::RawValue::get) else {
+    let Some(context) = event.context.as_ref().map(Object::get) else {
         return Narrowing::Unsaid;
     };
     if !context.contains("onsent") && !context.contains('\\') {
@@ -67,7 +67,7 @@ pub fn is_preference_update(event: &Event<'_>) -> bool {
 }
 
 fn decisions(event: &Event<'_>, policy: &Policy) -> Result<Vec<(usize, bool)>, Rejected> {
-    let context = event.context.as_deref().map_or("{}", serde_json::value::RawValue::get);
+    let context = event.context.as_ref().map_or("{}", Object::get);
     let mut statements = Statements::default();
     let mut found = false;
     for object in named(context, "consent") {

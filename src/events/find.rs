@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
-use super::{Event, json};
+use super::{Event, Object, json};
 use crate::policy::{Branches, Place, Places, Twig};
 
 /// What an event states at the places of a policy.
@@ -23,7 +21,7 @@ impl<'e> Event<'e> {
         for (branches, object) in
             [(&places.properties, &self.properties), (&places.traits, &self.traits), (&places.context, &self.context)]
         {
-            if let Some(object) = object.as_deref() {
+            if let Some(object) = object {
                 found.look(branches, object);
             }
         }
@@ -41,7 +39,7 @@ impl<'e> Found<'e> {
         }
     }
 
-    fn look(&mut self, branches: &Branches, object: &'e RawValue) {
+    fn look(&mut self, branches: &Branches, object: &'e Object<'_>) {
         if branches.may_stand_in(object.get()) {
             self.below.resize(self.places.paths.len(), None);
             follow(&branches.twigs, object.get(), &mut self.below);

@@ -9,17 +9,24 @@ pub(super) struct Members<'a> {
     text: &'a str,
     /// Where the next member begins, its comma or brace included.
     at: usize,
+    /// How many objects and arrays the values have had so far.
+    openings: usize,
 }
 
 pub(super) fn members(raw: &str) -> Members<'_> {
     let at = if raw.starts_with('{') { 0 } else { raw.len() };
-    Members { text: raw, at }
+    Members { text: raw, at, openings: 0 }
 }
 
 impl Members<'_> {
     /// Where in the text the member that came last ends.
     pub(super) const fn position(&self) -> usize {
         self.at
+    }
+
+    /// How many objects and arrays the values that came have together.
+    pub(super) const fn openings(&self) -> usize {
+        self.openings
     }
 }
 
@@ -35,7 +42,8 @@ impl<'a> Iterator for Members<'a> {
         }
         let key_end = string_end(bytes, key_at);
         let value_at = past_space(bytes, past_space(bytes, key_end) + 1);
-        let value_end = value_end(bytes, value_at);
+        let (value_end, openings) = value_end(bytes, value_at);
+        self.openings += openings;
         self.at = past_space(bytes, value_end);
         Some((self.text.get(key_at..key_end)?, self.text.get(value_at..value_end)?))
     }
@@ -51,7 +59,7 @@ pub(super) fn elements(raw: &str) -> impl Iterator<Item = &str> {
             at = bytes.len();
             return None;
         }
-        let end = value_end(bytes, start);
+        let (end, _) = value_end(bytes, start);
         at = past_space(bytes, end);
         raw.get(start..end)
     })
@@ -77,7 +85,7 @@ pub(super) fn key_is(key: &str, name: &str) -> bool {
     key.len() > plain && has_escape(key) && string(key).is_some_and(|key| key == name)
 }
 
-fn has_escape(raw: &str) -> bool {
+pub(super) fn has_escape(raw: &str) -> bool {
     memchr::memchr(b'\\', raw.as_bytes()).is_some()
 }
 
@@ -132,15 +140,18 @@ const fn marks(eight: u64, byte: u8) -> u64 {
     zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & (ONES << 7)
 }
 
-/// Just after the value that begins at `at`.
-fn value_end(bytes: &[u8], at: usize) -> usize {
+/// Just after the value that begins at `at`, and how many objects and arrays it has.
+fn value_end(bytes: &[u8], at: usize) -> (usize, usize) {
     match bytes.get(at) {
-        Some(b'"') => string_end(bytes, at),
-        Some(b'{' | b'[') => Nesting::walk(bytes, at, usize::MAX).end,
+        Some(b'"') => (string_end(bytes, at), 0),
+        Some(b'{' | b'[') => {
+            let nesting = Nesting::walk(bytes, at, usize::MAX);
+            (nesting.end, nesting.openings)
+        }
         _ => {
             let tail = bytes.get(at..).unwrap_or_default();
             let length = tail.iter().position(|b| matches!(b, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'));
-            length.map_or(bytes.len(), |length| at + length)
+            (length.map_or(bytes.len(), |length| at + length), 0)
         }
     }
 }
@@ -149,6 +160,8 @@ fn value_end(bytes: &[u8], at: usize) -> usize {
 pub(super) struct Nesting {
     /// Just after its end, or where it became too deep.
     pub(super) end: usize,
+    /// How many objects and arrays there are.
+    pub(super) openings: usize,
     /// How many objects and arrays stand inside each other at the deepest place.
     pub(super) depth: usize,
     /// How many members its objects have together.
@@ -159,7 +172,7 @@ impl Nesting {
     /// Walks the object or array that begins at `at` to its end, or to where it is deeper than `depth_max`.
     pub(super) fn walk(bytes: &[u8], mut at: usize, depth_max: usize) -> Self {
         let mut now = 0_usize;
-        let mut seen = Self { end: bytes.len(), depth: 0, members: 0 };
+        let mut seen = Self { end: bytes.len(), openings: 0, depth: 0, members: 0 };
         while let Some(byte) = bytes.get(at) {
             match byte {
                 b'"' => {
@@ -168,6 +181,7 @@ impl Nesting {
                 }
                 b'{' | b'[' => {
                     now += 1;
+                    seen.openings += 1;
                     seen.depth = seen.depth.max(now);
                 }
                 b'}' | b']' => now = now.saturating_sub(1),

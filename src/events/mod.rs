@@ -11,14 +11,13 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use crate::clock::Millis;
 
 pub mod consent_object;
 mod find;
 mod json;
 mod merge;
+mod object;
 pub mod parse;
 mod stored;
 pub mod time;
@@ -28,6 +27,7 @@ mod wire;
 mod tests;
 
 pub use find::Found;
+pub use object::Object;
 
 /// The six calls of the tracking API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,14 +89,14 @@ pub struct Event<'a> {
     pub event: Option<Cow<'a, str>>,
     /// The name of a page or screen.
     pub name: Option<Cow<'a, str>>,
-    /// `properties`, an object.
-    pub properties: Option<Cow<'a, RawValue>>,
-    /// `traits`, an object.
-    pub traits: Option<Cow<'a, RawValue>>,
-    /// `context`, an object; what a batch says for all its events is merged in.
-    pub context: Option<Cow<'a, RawValue>>,
+    /// `properties`.
+    pub properties: Option<Object<'a>>,
+    /// `traits`.
+    pub traits: Option<Object<'a>>,
+    /// `context`; what a batch says for all its events is merged in.
+    pub context: Option<Object<'a>>,
     /// Top-level fields that the protocol does not name (`category`, `channel`, …), as one object.
-    pub rest: Option<Cow<'a, RawValue>>,
+    pub rest: Option<Object<'a>>,
     /// When it happened by the sender's clock; `None` if the sender did not say.
     pub original_at: Option<Millis>,
     /// When it happened, corrected by the sender's clock skew.
@@ -112,10 +112,10 @@ impl Event<'_> {
             return self.lookup_top(path);
         };
         let object = match head {
-            "properties" => self.properties.as_deref(),
-            "traits" => self.traits.as_deref(),
-            "context" => self.context.as_deref(),
-            _ => return json::text(tail.split('.').try_fold(json::find(self.rest.as_deref()?.get(), head)?, json::find)?),
+            "properties" => self.properties.as_ref(),
+            "traits" => self.traits.as_ref(),
+            "context" => self.context.as_ref(),
+            _ => return json::text(tail.split('.').try_fold(json::find(self.rest.as_ref()?.get(), head)?, json::find)?),
         };
         json::text(tail.split('.').try_fold(object?.get(), json::find)?)
     }
@@ -130,7 +130,7 @@ impl Event<'_> {
             "groupId" => &self.group_id,
             "event" => &self.event,
             "name" => &self.name,
-            _ => return json::text(json::find(self.rest.as_deref()?.get(), name)?),
+            _ => return json::text(json::find(self.rest.as_ref()?.get(), name)?),
         };
         field.as_deref().map(Cow::Borrowed)
     }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::wire::Wire;
-use super::{Event, EventType, json, merge, time};
+use super::{Event, EventType, Object, json, merge, time};
 use crate::clock::Millis;
 pub use crate::limit::{BATCH_EVENTS_MAX, EVENT_BYTES_MAX, EVENT_MEMBERS_MAX as PROPERTIES_MAX, MESSAGE_ID_CHARS_MAX};
 
@@ -201,9 +201,10 @@ pub fn batch(body: &[u8]) -> Result<Envelope<'_>, Rejected> {
 
 /// Checks what a batch says for all its events.
 fn shared<'a>(field: &'static str, raw: Option<&'a RawValue>, events: usize) -> Result<Option<&'a RawValue>, Rejected> {
-    let Some(raw) = object(field, raw)? else {
+    let Some(raw) = raw else {
         return Ok(None);
     };
+    object(field, Some(raw.get()))?;
     if raw.get().len().saturating_mul(events) > SHARED_CONTEXT_BYTES_MAX {
         return Err(Rejected::invalid(field, "is too large to stand for so many events"));
     }
@@ -232,8 +233,12 @@ pub fn event<'a>(item: &'a RawValue, kind: Option<EventType>, when: &Received<'a
     if item.get().len() > EVENT_BYTES_MAX {
         return Err(Rejected::new("body_too_large", "event", "has more than 32 KB"));
     }
-    sound(item.get(), None)?;
-    let wire = Wire::read(item)?;
+    let read = Wire::read(item);
+    // What is wrong with its text comes before what is wrong with its fields.
+    if read.as_ref().map_or(true, |wire| wire.openings > DEPTH_MAX) || is_suspicious(item.get()) {
+        sound(item.get(), None)?;
+    }
+    let wire = read?;
     let (original_at, at) = times(&wire, when)?;
     let event = Event {
         kind: kind.map_or_else(|| type_of(wire.kind), Ok)?,
@@ -244,10 +249,10 @@ pub fn event<'a>(item: &'a RawValue, kind: Option<EventType>, when: &Received<'a
         group_id: id("groupId", wire.group_id)?,
         event: string("event", wire.event)?,
         name: string("name", wire.name)?,
-        properties: object("properties", wire.properties)?.map(Cow::Borrowed),
-        traits: object("traits", wire.traits)?.map(Cow::Borrowed),
-        context: merge::under(object("context", wire.context)?, when.context),
-        rest: wire.rest(when.integrations)?,
+        properties: object("properties", wire.properties)?.map(Object::part),
+        traits: object("traits", wire.traits)?.map(Object::part),
+        context: merge::under(object("context", wire.context)?, when.context.map(RawValue::get)),
+        rest: wire.rest(when.integrations.map(RawValue::get))?,
         original_at,
         at,
     };
@@ -271,9 +276,9 @@ fn complete(event: &Event<'_>) -> Result<(), Rejected> {
     }
 }
 
-fn type_of(raw: Option<&RawValue>) -> Result<EventType, Rejected> {
+fn type_of(raw: Option<&str>) -> Result<EventType, Rejected> {
     let raw = raw.ok_or_else(|| Rejected::missing("type", "is required in a batch"))?;
-    let kind = json::string(raw.get()).and_then(|name| EventType::parse(&name));
+    let kind = json::string(raw).and_then(|name| EventType::parse(&name));
     kind.ok_or_else(|| Rejected::invalid("type", "must be track, identify, page, screen, group or alias"))
 }
 
@@ -291,28 +296,28 @@ fn times(wire: &Wire<'_>, when: &Received<'_>) -> Result<(Option<Millis>, Millis
     Ok((original, at))
 }
 
-fn moment(field: &str, raw: Option<&RawValue>) -> Result<Option<Millis>, Rejected> {
+fn moment(field: &str, raw: Option<&str>) -> Result<Option<Millis>, Rejected> {
     let Some(text) = string(field, raw)?.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
     time::parse(&text).map(Some).ok_or_else(|| Rejected::invalid(field, "must be a time in RFC 3339"))
 }
 
-fn message_id<'a>(raw: Option<&'a RawValue>, made: impl FnOnce() -> String) -> Result<Cow<'a, str>, Rejected> {
+fn message_id<'a>(raw: Option<&'a str>, made: impl FnOnce() -> String) -> Result<Cow<'a, str>, Rejected> {
     let stated = id_within("messageId", raw, MESSAGE_ID_CHARS_MAX)?;
     Ok(stated.unwrap_or_else(|| Cow::Owned(made())))
 }
 
-fn id<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Rejected> {
+fn id<'a>(field: &str, raw: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Rejected> {
     id_within(field, raw, ID_CHARS_MAX)
 }
 
 /// An ID: a string, or a number, which is taken as it is written. Nothing and the empty string are no ID.
-fn id_within<'a>(field: &str, raw: Option<&'a RawValue>, chars_max: usize) -> Result<Option<Cow<'a, str>>, Rejected> {
+fn id_within<'a>(field: &str, raw: Option<&'a str>, chars_max: usize) -> Result<Option<Cow<'a, str>>, Rejected> {
     let Some(raw) = raw else {
         return Ok(None);
     };
-    let value = json::text(raw.get()).ok_or_else(|| Rejected::invalid(field, "must be a string or a number"))?;
+    let value = json::text(raw).ok_or_else(|| Rejected::invalid(field, "must be a string or a number"))?;
     if value.len() > chars_max && value.chars().count() > chars_max {
         return Err(Rejected::invalid(field, &format!("has more than {chars_max} characters")));
     }
@@ -328,16 +333,21 @@ fn unseen(c: char) -> bool {
         || matches!(c, '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
-fn string<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Rejected> {
-    let read = |raw: &'a RawValue| json::string(raw.get()).ok_or_else(|| Rejected::invalid(field, "must be a string"));
+fn string<'a>(field: &str, raw: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Rejected> {
+    let read = |raw: &'a str| json::string(raw).ok_or_else(|| Rejected::invalid(field, "must be a string"));
     raw.map(read).transpose()
 }
 
-fn object<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Option<&'a RawValue>, Rejected> {
+fn object<'a>(field: &str, raw: Option<&'a str>) -> Result<Option<&'a str>, Rejected> {
     match raw {
-        Some(raw) if !raw.get().starts_with('{') => Err(Rejected::invalid(field, "must be an object")),
+        Some(raw) if !raw.starts_with('{') => Err(Rejected::invalid(field, "must be an object")),
         _ => Ok(raw),
     }
+}
+
+/// Whether a closer look at an event's text may find something, however it is nested.
+fn is_suspicious(raw: &str) -> bool {
+    raw.len() > PROPERTIES_MAX || json::has_escape(raw)
 }
 
 /// Checks what the JSON grammar lets through and later readers would stumble over.

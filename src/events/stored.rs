@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::parse::Rejected;
-use super::{Event, EventType};
+use super::{Event, EventType, Object};
 use crate::clock::Millis;
 
 const VERSION: u8 = 1;
@@ -25,7 +25,7 @@ impl Event<'_> {
             put(out, text.as_deref());
         }
         for object in [&self.properties, &self.traits, &self.context, &self.rest] {
-            put(out, object.as_deref().map(RawValue::get));
+            put(out, object.as_ref().map(Object::get));
         }
     }
 }
@@ -95,9 +95,9 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a str>> {
 }
 
 #[expect(clippy::option_option, reason = "the outer one says that the bytes are no object, the inner one that there is none")]
-fn object<'a>(rest: &mut &'a [u8]) -> Option<Option<Cow<'a, RawValue>>> {
+fn object<'a>(rest: &mut &'a [u8]) -> Option<Option<Object<'a>>> {
     let Some(text) = take(rest)? else {
         return Some(None);
     };
-    serde_json::from_str(text).ok().map(|raw| Some(Cow::Borrowed(raw)))
+    serde_json::from_str::<&RawValue>(text).ok().map(|raw| Some(raw.into()))
 }

@@ -15,6 +15,7 @@ mod find;
 mod hostile;
 mod stored;
 mod times;
+mod walk;
 mod wire;
 
 /// 2026-11-22T06:34:05Z, the second after the captures were sent.

@@ -1,13 +1,11 @@
 //! The fields of one event, as they stand on the wire.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::parse::Rejected;
-use super::{json, merge};
+use super::{Object, json, merge};
 
 /// What a field that names no field of the protocol is called in a refusal.
 const WHOLE: &str = "event";
@@ -17,16 +15,16 @@ macro_rules! fields {
         /// The fields that the protocol names, as raw JSON, and what else there is. `null` is nothing.
         #[derive(Default)]
         pub(super) struct Wire<'a> {
-            $(pub(super) $field: Option<&'a RawValue>,)*
+            $(pub(super) $field: Option<&'a str>,)*
             seen: u32,
             twice: Option<&'static str>,
-            others: Vec<(Cow<'a, str>, &'a RawValue)>,
+            others: Vec<(Cow<'a, str>, &'a str)>,
+            /// How many objects and arrays the event has, itself included.
+            pub(super) openings: usize,
         }
 
         #[derive(Clone, Copy)]
         enum Field { $($variant,)* Ignored }
-
-        enum Key<'a> { Known(Field), Other(Cow<'a, str>) }
 
         impl Field {
             fn named(name: &str) -> Option<Self> {
@@ -44,7 +42,7 @@ macro_rules! fields {
         }
 
         impl<'a> Wire<'a> {
-            fn put(&mut self, field: Field, value: Option<&'a RawValue>) {
+            fn put(&mut self, field: Field, value: Option<&'a str>) {
                 match field {
                     $(Field::$variant => self.$field = value,)*
                     Field::Ignored => return,
@@ -78,13 +76,25 @@ fields! {
 }
 
 impl<'a> Wire<'a> {
-    /// Reads the fields of an event.
+    /// Reads the fields of an event. That it is valid JSON is known, so its members are walked and not parsed again.
     ///
     /// A field that is stated twice is refused: what a reader makes of it depends on the reader, and the gateway must not decide
     /// on one of the two and hand on the other.
     pub(super) fn read(item: &'a RawValue) -> Result<Self, Rejected> {
-        let wire: Self =
-            serde_json::from_str(item.get()).map_err(|_syntax_is_fine| Rejected::invalid(WHOLE, "must be an object"))?;
+        let none = || Rejected::invalid(WHOLE, "must be an object");
+        if !item.get().starts_with('{') {
+            return Err(none());
+        }
+        let mut wire = Self::default();
+        let mut members = json::members(item.get());
+        for (key, value) in &mut members {
+            let key = json::string(key).ok_or_else(none)?;
+            match Field::named(&key) {
+                Some(field) => wire.put(field, Some(value).filter(|value| *value != "null")),
+                None => wire.others.push((key, value)),
+            }
+        }
+        wire.openings = 1 + members.openings();
         match wire.twice {
             Some(field) => Err(Rejected::invalid(field, "is stated twice")),
             None => Ok(wire),
@@ -92,17 +102,17 @@ impl<'a> Wire<'a> {
     }
 
     /// What the protocol does not name, and integration switches if there are any, as one object.
-    pub(super) fn rest(&self, shared: Option<&'a RawValue>) -> Result<Option<Cow<'a, RawValue>>, Rejected> {
-        let own = self.integrations.filter(|raw| raw.get() != "{}");
+    pub(super) fn rest(&self, shared: Option<&'a str>) -> Result<Option<Object<'a>>, Rejected> {
+        let own = self.integrations.filter(|raw| *raw != "{}");
         if own.is_none() && shared.is_none() && self.others.is_empty() {
             return Ok(None);
         }
-        if own.is_some_and(|raw| !raw.get().starts_with('{')) {
+        if own.is_some_and(|raw| !raw.starts_with('{')) {
             return Err(Rejected::invalid("integrations", "must be an object"));
         }
         let integrations = merge::under(own, shared);
-        let first = integrations.as_deref().map(|raw| (Cow::Borrowed("integrations"), raw.get()));
-        let others = self.others.iter().map(|(key, raw)| (Cow::Borrowed(&**key), raw.get()));
+        let first = integrations.as_ref().map(|raw| (Cow::Borrowed("integrations"), raw.get()));
+        let others = self.others.iter().map(|(key, raw)| (Cow::Borrowed(&**key), *raw));
         Ok(merge::object(first.into_iter().chain(others)))
     }
 
@@ -116,56 +126,5 @@ impl<'a> Wire<'a> {
             }
         }
         WHOLE
-    }
-}
-
-impl<'de> Deserialize<'de> for Wire<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(WireVisitor)
-    }
-}
-
-struct WireVisitor;
-
-impl<'de> Visitor<'de> for WireVisitor {
-    type Value = Wire<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wire<'de>, A::Error> {
-        let mut wire = Wire::default();
-        while let Some(key) = map.next_key::<Key<'de>>()? {
-            match key {
-                Key::Known(field) => wire.put(field, map.next_value()?),
-                Key::Other(key) => wire.others.push((key, map.next_value()?)),
-            }
-        }
-        Ok(wire)
-    }
-}
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(KeyVisitor)
-    }
-}
-
-struct KeyVisitor;
-
-impl<'de> Visitor<'de> for KeyVisitor {
-    type Value = Key<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a field name")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Key<'de>, E> {
-        Ok(Field::named(name).map_or(Key::Other(Cow::Borrowed(name)), Key::Known))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Key<'de>, E> {
-        Ok(Field::named(name).map_or_else(|| Key::Other(Cow::Owned(name.to_owned())), Key::Known))
     }
 }

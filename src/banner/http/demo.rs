@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use crate::app::App;
 use crate::auth::{self, device};
 use crate::error::{Code, Problem};
+use crate::events::Object;
 use crate::events::parse::{Received, event};
 use crate::identity;
 use crate::limit::{self, Class};
@@ -198,13 +199,13 @@ pub async fn explain(req: HttpRequest, app: web::Data<App>, body: web::Bytes) ->
     if stated.identifiers.len() > 1 || stated.identifiers.iter().any(|stated| !is_device(stated.kind)) {
         return Err(Problem::field(Code::InvalidField, "event").detail("the demo explains events that name nobody"));
     }
-    let language = event.context.as_deref().and_then(language).unwrap_or("en");
+    let language = event.context.as_ref().and_then(language).unwrap_or("en");
     let explanation = app.intake.explain(&policy, (index, &event), language, at);
     std::future::ready(Ok(HttpResponse::Ok().json(explanation))).await
 }
 
 /// The language of the page, as its events say.
-fn language(context: &RawValue) -> Option<&'static str> {
+fn language(context: &Object<'_>) -> Option<&'static str> {
     let context: Value = serde_json::from_str(context.get()).ok()?;
     context.get("locale")?.as_str()?.starts_with("de").then_some("de")
 }

@@ -25,7 +25,7 @@ fn key() -> impl Strategy<Value = String> {
 }
 
 /// The text of an object: keys that stand twice, values of all kinds, and some that look like a key.
-fn object() -> impl Strategy<Value = String> {
+pub(super) fn object() -> impl Strategy<Value = String> {
     let leaf = proptest::sample::select(vec![
         "\"erika@muster.example\"",
         "\"x \\\"email\\\":\\\"no\\\"\"",

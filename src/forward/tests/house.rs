@@ -228,7 +228,7 @@ impl House {
             group_id: None,
             event: Some("Tasted".into()),
             name: None,
-            properties: Some(std::borrow::Cow::Owned(RawValue::from_string(properties.to_string()).unwrap().to_owned())),
+            properties: Some(RawValue::from_string(properties.to_string()).unwrap().into()),
             traits: None,
             context: None,
             rest: None,

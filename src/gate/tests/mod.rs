@@ -138,7 +138,7 @@ fn policy() -> Policy {
 /// An event made of one JSON object, as the wire has it.
 fn event(json: &Value) -> Event<'static> {
     let text = |name: &str| json.get(name).and_then(Value::as_str).map(|t| Cow::Owned(t.to_owned()));
-    let object = |name: &str| json.get(name).map(|v| Cow::Owned(RawValue::from_string(v.to_string()).unwrap()));
+    let object = |name: &str| json.get(name).map(|v| crate::events::Object::from(RawValue::from_string(v.to_string()).unwrap()));
     Event {
         kind: EventType::parse(json.get("type").and_then(Value::as_str).unwrap_or("track")).unwrap(),
         message_id: text("messageId").unwrap_or(Cow::Borrowed("m-1")),
