@@ -33,7 +33,7 @@ pub fn narrowing(event: &Event<'_>, policy: &Policy) -> Narrowing {
     let Some(context) = event.context.as_ref().map(Object::get) else {
         return Narrowing::Unsaid;
     };
-    if !context.contains("onsent") && !context.contains('\\') {
+    if !context.contains("onsent") && !json::has_escape(context) {
         return Narrowing::Unsaid;
     }
     let mut allowed = None;

@@ -89,9 +89,14 @@ pub(super) fn has_escape(raw: &str) -> bool {
     memchr::memchr(b'\\', raw.as_bytes()).is_some()
 }
 
+/// A JSON string as it is written, without its quotes. `None` if it is something else.
+pub(super) fn between_quotes(raw: &str) -> Option<&str> {
+    if matches!(raw.as_bytes(), [b'"', .., b'"']) { raw.get(1..raw.len() - 1) } else { None }
+}
+
 /// The text of a JSON string. `None` if it is something else, or no text (a lone surrogate).
 pub(super) fn string(raw: &str) -> Option<Cow<'_, str>> {
-    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    let inner = between_quotes(raw)?;
     if has_escape(inner) { serde_json::from_str(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 

@@ -88,11 +88,19 @@ impl<'a> Wire<'a> {
         let mut wire = Self::default();
         let mut members = json::members(item.get());
         for (key, value) in &mut members {
-            let key = json::string(key).ok_or_else(none)?;
-            match Field::named(&key) {
-                Some(field) => wire.put(field, Some(value).filter(|value| *value != "null")),
-                None => wire.others.push((key, value)),
-            }
+            let field = match json::between_quotes(key).and_then(Field::named) {
+                Some(field) => field,
+                None => {
+                    // It may be written with escapes.
+                    let key = json::string(key).ok_or_else(none)?;
+                    let Some(field) = Field::named(&key) else {
+                        wire.others.push((key, value));
+                        continue;
+                    };
+                    field
+                }
+            };
+            wire.put(field, Some(value).filter(|value| *value != "null"));
         }
         wire.openings = 1 + members.openings();
         match wire.twice {

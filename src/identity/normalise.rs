@@ -35,17 +35,18 @@ pub enum Refusal {
 /// # Errors
 /// Why it is no identifier.
 pub(super) fn normalise(kind: &IdentifierType, country: &str, value: &str) -> Result<String, Refusal> {
-    if value.chars().count() > VALUE_CHARS_MAX {
+    if value.len() > VALUE_CHARS_MAX && value.chars().count() > VALUE_CHARS_MAX {
         return Err(Refusal::TooLong);
     }
     let value = value.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     if value.is_empty() {
         return Err(Refusal::Empty);
     }
-    if value.chars().any(is_control) {
+    let is_plain = is_printed_ascii(value);
+    if !is_plain && value.chars().any(is_control) {
         return Err(Refusal::Control);
     }
-    if value.is_ascii() && matches!(kind.kind, IdentifierKind::UserId | IdentifierKind::Device | IdentifierKind::Custom) {
+    if is_plain && matches!(kind.kind, IdentifierKind::UserId | IdentifierKind::Device | IdentifierKind::Custom) {
         // ASCII is in NFC as it stands, and its small letters are found without a second copy: nearly every event has such an ID.
         return if is_blocked(kind, value) { Err(Refusal::Blocked) } else { Ok(value.to_owned()) };
     }
@@ -64,6 +65,11 @@ fn is_blocked(kind: &IdentifierType, form: &str) -> bool {
         return kind.blocked.iter().any(|blocked| blocked.eq_ignore_ascii_case(form));
     }
     kind.blocked.contains(&form.to_lowercase())
+}
+
+/// Whether the text is nothing but printed ASCII, as nearly all are. Without a way out on the way, many bytes are looked at together.
+fn is_printed_ascii(text: &str) -> bool {
+    text.bytes().fold(true, |so_far, byte| so_far & matches!(byte, b' '..=b'~'))
 }
 
 /// Characters that have no business in a value, and those that change how it is read.
