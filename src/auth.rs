@@ -18,7 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use actix_web::HttpRequest;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderName};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use ipnet::IpNet;
@@ -293,10 +293,11 @@ pub fn throttle(req: &HttpRequest, app: &App, class: Class, per_s: u32) -> Resul
 /// none. What stands before that was written by the client and may be anything.
 #[must_use]
 pub fn client(req: &HttpRequest, proxies: &[IpNet]) -> IpAddr {
+    static FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
     // A peer without an address is a test or a Unix socket: one client.
     let mut client = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let hops: Vec<&str> =
-        req.headers().get_all("x-forwarded-for").flat_map(|line| line.to_str().unwrap_or_default().split(',')).collect();
+        req.headers().get_all(&FORWARDED).flat_map(|line| line.to_str().unwrap_or_default().split(',')).collect();
     for hop in hops.iter().rev() {
         let ours = proxies.iter().any(|network| network.contains(&client.to_canonical()));
         let Some(before) = ours.then(|| address(hop.trim())).flatten() else { break };

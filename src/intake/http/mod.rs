@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderName;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -25,6 +26,11 @@ use crate::auth::{self, Scope, device};
 use crate::error::{Code, Problem};
 use crate::events::parse::{Received, Rejected, event};
 use crate::events::{Event, EventType};
+
+/// All or nothing.
+static STRICT_MODE: HeaderName = HeaderName::from_static("x-strict-mode");
+/// How often the SDKs of Segment and of `RudderStack` have sent the same before.
+static RETRIES: [HeaderName; 2] = [HeaderName::from_static("x-retry-count"), HeaderName::from_static("rsa-retry-attempt")];
 
 /// What became of the events of a request.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -164,14 +170,12 @@ fn strictly<'a>(accepted: usize, rejected: impl Iterator<Item = (usize, &'a Reje
 }
 
 fn is_strict(req: &HttpRequest) -> bool {
-    req.headers().get("x-strict-mode").is_some_and(|value| value == "1")
+    req.headers().get(&STRICT_MODE).is_some_and(|value| value == "1")
 }
 
 /// Retries say that answers get lost on the way, or come too late.
 fn note_retry(req: &HttpRequest) {
-    let attempt = ["x-retry-count", "rsa-retry-attempt"]
-        .iter()
-        .find_map(|name| req.headers().get(*name)?.to_str().ok()?.parse::<u32>().ok());
+    let attempt = RETRIES.iter().find_map(|name| req.headers().get(name)?.to_str().ok()?.parse::<u32>().ok());
     if let Some(attempt) = attempt.filter(|attempt| *attempt > 0) {
         tracing::info!(attempt, "an SDK sends again");
     }

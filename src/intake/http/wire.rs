@@ -103,7 +103,8 @@ fn authorization(req: &HttpRequest) -> (&str, &str) {
 /// When the sender sent the request, as `RudderStack`'s browser SDK says in a header.
 #[must_use]
 pub fn header_sent_at(req: &HttpRequest) -> Option<Millis> {
-    time::parse(req.headers().get("sentat")?.to_str().ok()?)
+    static NAME: header::HeaderName = header::HeaderName::from_static("sentat");
+    time::parse(req.headers().get(&NAME)?.to_str().ok()?)
 }
 
 /// What the browser says with every request, if the policy heeds it: a look into the headers.
