@@ -45,14 +45,14 @@ pub async fn read(req: &HttpRequest, payload: Payload) -> Result<Bytes, Problem>
             return Err(problem);
         }
     };
-    let raw = tokio::time::timeout(READ_TIMEOUT, collect(payload, EVENTS_BODY_BYTES_MAX));
+    let raw = tokio::time::timeout(READ_TIMEOUT, collect(payload, stated_length(req), EVENTS_BODY_BYTES_MAX));
     let raw = raw.await.map_err(|_elapsed| Problem::new(Code::Unavailable).detail("The body did not arrive in time."))??;
     unpack(encoding, raw)
 }
 
 /// Reads and forgets a body, so that its sender hears an answer that was clear before.
 pub async fn discard(payload: Payload) {
-    let _forgotten = tokio::time::timeout(READ_TIMEOUT, collect(payload, 0)).await;
+    let _forgotten = tokio::time::timeout(READ_TIMEOUT, collect(payload, 0, 0)).await;
 }
 
 fn encoding(req: &HttpRequest) -> Result<Encoding, Problem> {
@@ -70,7 +70,14 @@ fn encoding(req: &HttpRequest) -> Result<Encoding, Problem> {
     Ok(seen)
 }
 
-async fn collect(mut payload: Payload, bytes_max: usize) -> Result<Bytes, Problem> {
+/// How long the body will be, if the sender says so.
+fn stated_length(req: &HttpRequest) -> usize {
+    let value = req.headers().get(header::CONTENT_LENGTH);
+    value.and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or_default()
+}
+
+/// Room for what is stated is made when a second piece comes, so that nobody takes memory by a header alone.
+async fn collect(mut payload: Payload, stated: usize, bytes_max: usize) -> Result<Bytes, Problem> {
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
     let mut length = 0_usize;
@@ -82,23 +89,21 @@ async fn collect(mut payload: Payload, bytes_max: usize) -> Result<Bytes, Proble
         }
         if length > bytes_max {
             more.clear();
-        } else if first.is_empty() {
+        } else if first.is_empty() && more.is_empty() {
             // Nearly every body comes in one piece, and is then not copied.
             first = chunk;
         } else {
+            if more.is_empty() {
+                more.reserve(stated.clamp(length, bytes_max));
+                more.extend_from_slice(&std::mem::take(&mut first));
+            }
             more.extend_from_slice(&chunk);
         }
     }
     if length > bytes_max {
         return Err(Problem::new(Code::BodyTooLarge));
     }
-    if more.is_empty() {
-        return Ok(first);
-    }
-    let mut whole = BytesMut::with_capacity(length);
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&more);
-    Ok(whole.freeze())
+    Ok(if more.is_empty() { first } else { more.freeze() })
 }
 
 fn broken(error: &PayloadError) -> Problem {
