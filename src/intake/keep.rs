@@ -64,6 +64,8 @@ pub(super) struct Looked {
     pub(super) stated: Stated,
     pub(super) found: Found,
     pub(super) standing: Standing,
+    /// The data key of whom it belongs to, if it is at hand.
+    key: Option<DataKey>,
 }
 
 /// What is to be done with one event next.
@@ -196,8 +198,9 @@ impl Intake {
                 standing.suppressed = self.directory.is_suppressed(&stated.identifiers, at);
             }
         }
-        let all = stated.into_iter().zip(found).zip(standings);
-        all.map(|((stated, found), standing)| Looked { stated, found, standing }).collect()
+        let whose: Vec<Option<SubjectId>> = found.iter().map(|found| found.whose).collect();
+        let all = stated.into_iter().zip(found).zip(standings).zip(self.vault.keys_at_hand(&whose));
+        all.map(|(((stated, found), standing), key)| Looked { stated, found, standing, key }).collect()
     }
 
     fn step<'a>(
@@ -207,7 +210,7 @@ impl Intake {
         attempt: &mut Attempt<'a>,
     ) -> Result<Step, Error> {
         let Sender { policy, received_at, .. } = sender;
-        let Looked { stated, found, standing } = looked;
+        let Looked { stated, found, standing, key: at_hand } = looked;
         if stated.identifiers.iter().any(|i| attempt.fresh.contains(i)) {
             return Ok(Step::CommitFirst);
         }
@@ -246,7 +249,12 @@ impl Intake {
         }
         attempt.count(sender, &verdicts);
         attempt.fresh.extend(found.resolved.unknown.iter().filter_map(|i| stated.identifiers.get(*i)).cloned());
-        self.put(sender, (event, &stated), &Parcel { key, destinations, whose: found.whose }, attempt)?;
+        self.put(
+            sender,
+            (event, &stated),
+            Parcel { key, destinations, whose: found.whose.map(|whose| (whose, at_hand)) },
+            attempt,
+        )?;
         Ok(Step::Done)
     }
 
@@ -255,11 +263,12 @@ impl Intake {
         &self,
         sender: Sender<'_>,
         (event, stated): (&Event<'_>, &Stated),
-        parcel: &Parcel,
+        parcel: Parcel,
         attempt: &mut Attempt<'_>,
     ) -> Result<(), Error> {
         let (subject, data_key) = match parcel.whose {
-            Some(known) => (known, self.vault.key(known)?),
+            Some((known, Some(at_hand))) => (known, at_hand),
+            Some((known, None)) => (known, self.vault.key(known)?),
             None => self.admit(sender, stated, attempt)?,
         };
         let source = sender.source_id();
@@ -322,8 +331,8 @@ impl Intake {
 struct Parcel {
     key: dedupe::Key,
     destinations: Vec<u32>,
-    /// Whose it is, if nothing is to be admitted for it.
-    whose: Option<SubjectId>,
+    /// Whose it is, if nothing is to be admitted for it, with the data key if that is at hand.
+    whose: Option<(SubjectId, Option<DataKey>)>,
 }
 
 impl<'a> Attempt<'a> {

@@ -295,7 +295,7 @@ impl Intake {
     #[must_use]
     pub fn explain(&self, policy: &Policy, (source, event): (usize, &Event<'_>), language: &str, at: Millis) -> Explanation {
         let looked = self.look(policy, (source, at), std::slice::from_ref(event)).pop().unwrap_or_default();
-        let Looked { stated, found: Found { resolved, .. }, standing } = looked;
+        let Looked { stated, found: Found { resolved, .. }, standing, .. } = looked;
         let customer = self.consents.customer(&resolved, policy, at);
         let narrowing = consent_object::narrowing(event, policy);
         let question = Question {

@@ -3,13 +3,13 @@
 //! A subject has its place in one set of [`WAYS`], so a look touches two or three lines of memory and follows no pointer: with a million
 //! people each of them is in no cache of the processor. What a set has no room for any more leaves by second chance.
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use zeroize::Zeroize as _;
 
 use super::{DataKey, Secret};
 use crate::id::SubjectId;
 
-/// How many shards there are; each has a lock of its own.
+/// How many shards there are; each has a lock of its own. Not more than a `u64` has bits.
 const SHARDS: usize = 64;
 /// How many keys a set holds.
 const WAYS: usize = 8;
@@ -57,6 +57,22 @@ impl Cache {
         self.shard(subject)?.lock().find(subject)
     }
 
+    /// The same for several. All shards are locked before the first look: a lock between two looks would make the second wait for what
+    /// the first one fetches from memory.
+    pub(super) fn find_all(&self, subjects: &[Option<SubjectId>]) -> Vec<Option<DataKey>> {
+        if let [subject] = subjects {
+            return vec![subject.and_then(|subject| self.find(subject))];
+        }
+        let wanted = subjects.iter().flatten().fold(0_u64, |all, subject| all | 1 << shard(*subject));
+        // In their order, as everybody who locks more than one.
+        let mut locked: Vec<Option<MutexGuard<'_, Shard>>> = Vec::with_capacity(SHARDS);
+        locked.extend(
+            self.shards.iter().enumerate().map(|(at, shard)| if wanted >> at & 1 == 1 { Some(shard.lock()) } else { None }),
+        );
+        let mut find = |subject: SubjectId| locked.get_mut(shard(subject))?.as_mut()?.find(subject);
+        subjects.iter().map(|subject| subject.and_then(&mut find)).collect()
+    }
+
     pub(super) fn insert(&self, subject: SubjectId, key: &DataKey) {
         if let Some(shard) = self.shard(subject) {
             shard.lock().insert(subject, key.bytes());
@@ -70,11 +86,15 @@ impl Cache {
         }
     }
 
-    /// By the last byte; the set by the first eight. Subject IDs are random already.
     fn shard(&self, subject: SubjectId) -> Option<&Mutex<Shard>> {
-        let [.., last] = subject.0;
-        self.shards.get(usize::from(last) % SHARDS)
+        self.shards.get(shard(subject))
     }
+}
+
+/// By the last byte; the set by the first eight. Subject IDs are random already.
+fn shard(subject: SubjectId) -> usize {
+    let [.., last] = subject.0;
+    usize::from(last) % SHARDS
 }
 
 impl Shard {
@@ -204,7 +224,11 @@ mod tests {
                     1 => drop(there.insert(n, n)),
                     _ => {}
                 }
+                let other = found(&cache, subject(n.wrapping_add(8)));
                 let found = found(&cache, subject(n));
+                let asked = [Some(subject(n)), None, Some(subject(n.wrapping_add(8))), Some(subject(n))];
+                let all: Vec<Option<[u8; 32]>> = cache.find_all(&asked).iter().map(|key| key.as_ref().map(|key| *key.bytes())).collect();
+                prop_assert_eq!(all, [found, None, other, found]);
                 prop_assert!(found.is_none_or(|bytes| there.get(&n).is_some_and(|of| bytes == [*of; 32])));
                 prop_assert!(step != 1 || found.is_some(), "what has just come is there");
             }

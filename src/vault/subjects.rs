@@ -68,6 +68,12 @@ impl Vault {
         self.find_key(subject, Class::STANDARD, |key| self.cache.insert(subject, key))
     }
 
+    /// Those of several subjects that are at hand already; [`Vault::key`] has to look for the others.
+    #[must_use]
+    pub fn keys_at_hand(&self, subjects: &[Option<SubjectId>]) -> Vec<Option<DataKey>> {
+        self.cache.find_all(subjects)
+    }
+
     /// The same without keeping it at hand: for work that passes over everybody.
     ///
     /// # Errors
