@@ -168,6 +168,17 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn a_body_in_pieces_is_whole_however_long_it_is_said_to_be() {
+        for stated in ["", "0", "12", "5", "18446744073709551615", "-1", "x"] {
+            let pieces = [&b""[..], b"{\"ba", b"tch\":", b"", b"[]}"].map(|piece| Ok(Bytes::from_static(piece)));
+            let req = TestRequest::post().insert_header((header::CONTENT_LENGTH, stated)).to_http_request();
+            let mut payload = actix_web::dev::Payload::from(futures_util::stream::iter(pieces).boxed_local());
+            let payload = Payload::from_request(&req, &mut payload).await.unwrap();
+            assert_eq!(read(&req, payload).await.unwrap(), "{\"batch\":[]}", "{stated}");
+        }
+    }
+
+    #[actix_web::test]
     async fn gzip_of_several_members_is_one_body() {
         let mut members = gzip(b"{\"batch\":");
         members.extend(gzip(b"[]}"));
