@@ -80,6 +80,8 @@ enum Step {
     Refused(Purposes, Vec<Identifier>),
 }
 
+/// About what an event takes besides itself, sealed in the outbox and remembered.
+const ENTRY_BYTES: usize = 140;
 /// So many events are looked up together. Few enough that a batch which is cut up is not looked up over and over.
 const LOOKED_AT_ONCE: usize = 32;
 /// How long to wait, longer each time, for memory to learn what another request has just made durable: until then every try conflicts.
@@ -175,6 +177,9 @@ impl Intake {
     /// Deals with events until one cannot be dealt with yet. Says how many those were, and what is to be done with the next.
     fn attempt<'a>(&self, sender: Sender<'a>, events: &[Event<'_>], attempt: &mut Attempt<'a>) -> Result<(usize, Step), Error> {
         let mut index = 0;
+        if events.len() > 1 {
+            attempt.batch.expect_appends(events.iter().map(|event| event.stored_bytes() + ENTRY_BYTES).sum());
+        }
         for some in events.chunks(LOOKED_AT_ONCE) {
             for (event, looked) in some.iter().zip(self.look(sender.policy, (sender.source, sender.received_at), some)) {
                 match self.step(sender, (event, looked), attempt)? {
@@ -279,7 +284,7 @@ impl Intake {
             source,
             destinations: &parcel.destinations,
         };
-        attempt.batch.append(OUTBOX, &entry.seal(&data_key, event)?);
+        attempt.batch.append_with(OUTBOX, |out| entry.seal_onto(out, &data_key, event))?;
         let (seen, key) = Dedupe::entry(parcel.key, sender.received_at);
         attempt.batch.append(seen, &key);
         attempt.accepted += 1;

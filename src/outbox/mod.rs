@@ -55,16 +55,15 @@ pub struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// Seals the event under its subject's key: the bytes to be appended to [`STREAM`].
+    /// Seals the event under its subject's key to the end of `out`: the bytes to be appended to [`STREAM`].
     ///
     /// # Errors
     /// When the vault has no randomness.
-    pub fn seal(&self, key: &DataKey, event: &Event<'_>) -> Result<Vec<u8>, vault::Error> {
-        let mut plain = Vec::with_capacity(1024);
+    pub fn seal_onto(&self, out: &mut Vec<u8>, key: &DataKey, event: &Event<'_>) -> Result<(), vault::Error> {
+        let mut plain = Vec::with_capacity(event.stored_bytes());
         event.write_stored(&mut plain);
-        let mut out = record::head(self, vault::OVERHEAD + plain.len());
-        key.seal_onto(&mut out, &aad(self.subject, &self.dedup, self.received_at), &plain)?;
-        Ok(out)
+        record::head(self, vault::OVERHEAD + plain.len(), out);
+        key.seal_onto(out, &aad(self.subject, &self.dedup, self.received_at), &plain)
     }
 }
 

@@ -24,12 +24,12 @@ pub struct Entry<'a> {
     pub sealed: &'a [u8],
 }
 
-/// Everything before the sealed event, and room for so many bytes of that.
-pub(super) fn head(draft: &Draft<'_>, sealed_bytes: usize) -> Vec<u8> {
+/// Adds everything before the sealed event, and makes room for so many bytes of that.
+pub(super) fn head(draft: &Draft<'_>, sealed_bytes: usize, out: &mut Vec<u8>) {
     let source = draft.source.as_bytes();
     let source = source.get(..SOURCE_BYTES_MAX).unwrap_or(source);
     let tags = draft.destinations.get(..DESTINATIONS_MAX).unwrap_or(draft.destinations);
-    let mut out = Vec::with_capacity(43 + source.len() + 4 * tags.len() + sealed_bytes);
+    out.reserve(43 + source.len() + 4 * tags.len() + sealed_bytes);
     out.push(VERSION);
     out.extend_from_slice(&draft.subject.0);
     out.extend_from_slice(&draft.dedup);
@@ -38,7 +38,6 @@ pub(super) fn head(draft: &Draft<'_>, sealed_bytes: usize) -> Vec<u8> {
     out.extend_from_slice(source);
     out.push(u8::try_from(tags.len()).unwrap_or(u8::MAX));
     tags.iter().for_each(|tag| out.extend_from_slice(&tag.to_be_bytes()));
-    out
 }
 
 impl<'a> Entry<'a> {

@@ -4,7 +4,8 @@ use super::{Damaged, Draft, Entry, record};
 use crate::id::SubjectId;
 
 fn encode(draft: &Draft<'_>, sealed: &[u8]) -> Vec<u8> {
-    let mut bytes = record::head(draft, sealed.len());
+    let mut bytes = Vec::new();
+    record::head(draft, sealed.len(), &mut bytes);
     bytes.extend_from_slice(sealed);
     bytes
 }

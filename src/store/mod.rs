@@ -162,6 +162,26 @@ impl Batch {
         self.appends.push((stream, entry.len()));
     }
 
+    /// Makes room for entries of so many bytes together, which would else be copied whenever there is no more.
+    pub fn expect_appends(&mut self, bytes: usize) {
+        self.appended.reserve(bytes);
+    }
+
+    /// Appends an entry that `write` puts to the end of the buffer, so that it need not be copied. If that fails nothing is added.
+    ///
+    /// # Errors
+    /// What `write` says.
+    pub fn append_with<E>(&mut self, stream: Stream, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+        let begin = self.appended.len();
+        let outcome = write(&mut self.appended);
+        if outcome.is_err() {
+            self.appended.truncate(begin);
+        } else {
+            self.appends.push((stream, self.appended.len().saturating_sub(begin)));
+        }
+        outcome
+    }
+
     /// Removes a whole chunk of a stream.
     pub fn drop_chunk(&mut self, stream: Stream, id: u64) {
         self.drops.push((stream.0, id));

@@ -230,6 +230,24 @@ fn what_is_too_large_is_refused_and_harms_nothing() {
 }
 
 #[test]
+fn an_entry_that_could_not_be_written_leaves_nothing_in_the_commit() {
+    let store = Store::memory();
+    let mut batch = Batch::default();
+    batch.append(Stream(b'p'), b"first");
+    let mut write = |entry: &[u8], outcome| {
+        batch.append_with(Stream(b'p'), |out| {
+            out.extend_from_slice(entry);
+            outcome
+        })
+    };
+    assert_eq!(write(b"half", Err(7)), Err(7));
+    assert_eq!(write(b"second", Ok(())), Ok(()));
+    store.commit_blocking(batch).unwrap();
+    let chunks = store.chunks(Stream(b'p'), 0, 9).unwrap();
+    assert_eq!(chunks[0].entries.iter().collect::<Vec<_>>(), [b"first".as_slice(), b"second"]);
+}
+
+#[test]
 fn a_closed_store_takes_nothing_and_says_so() {
     let store = Store::memory();
     store.close().unwrap();

@@ -9,6 +9,8 @@ use crate::events::{Event, EventType};
 fn assert_survives(event: &Event<'_>) {
     let mut bytes = Vec::new();
     event.write_stored(&mut bytes);
+    let about = event.stored_bytes();
+    assert!((about.saturating_sub(24)..=about + 12).contains(&bytes.len()), "{about} are told, {} written", bytes.len());
     let read = Event::read_stored(&bytes).unwrap();
     assert_eq!(format!("{event:?}"), format!("{read:?}"));
     for length in 0..bytes.len() {
