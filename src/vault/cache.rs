@@ -111,7 +111,7 @@ impl Shard {
         if set.used >> way & 1 == 0 {
             set.used |= 1 << way;
         }
-        set.keys.get(way).map(|key| DataKey::new(Secret::new(*key)))
+        set.keys.get(way).map(|key| DataKey::new(Secret::copy_of(key)))
     }
 
     fn insert(&mut self, subject: SubjectId, key: &[u8; 32]) {
@@ -165,7 +165,8 @@ impl Set {
         let free = self.taken.trailing_ones() as usize;
         let way = if free < WAYS { free } else { self.victim() };
         if let (Some(whose), Some(place)) = (self.subjects.get_mut(way), self.keys.get_mut(way)) {
-            (*whose, *place) = (subject.0, *key);
+            *whose = subject.0;
+            place.copy_from_slice(key);
         }
         self.taken |= 1 << way;
         self.used &= !(1 << way);

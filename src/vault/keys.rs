@@ -14,12 +14,13 @@ use crate::clock::Chance;
 /// Key files are small; more than this is not one.
 const FILE_BYTES_MAX: u64 = 4096;
 
-/// 32 secret bytes. Wiped on drop; no debug form.
-pub(super) struct Secret(Zeroizing<[u8; 32]>);
+/// 32 secret bytes. Wiped on drop; no debug form. In a place of their own: whoever is handed them gets the way there, and no copy stays behind
+/// where they were.
+pub(super) struct Secret(Box<Zeroizing<[u8; 32]>>);
 
 impl Secret {
     pub(super) fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Box::new(Zeroizing::new(bytes)))
     }
 
     pub(super) fn random(chance: &Chance) -> Result<Self, Error> {
@@ -32,7 +33,14 @@ impl Secret {
 
     /// The same bytes once more. Spelt out, because every copy is one more to be wiped.
     pub(super) fn again(&self) -> Self {
-        Self::new(*self.0)
+        Self::copy_of(self.bytes())
+    }
+
+    /// These bytes once more.
+    pub(super) fn copy_of(bytes: &[u8; 32]) -> Self {
+        let mut own = Box::new(Zeroizing::new([0; 32]));
+        own.copy_from_slice(bytes);
+        Self(own)
     }
 
     /// An independent key for one use (HKDF-SHA-256, RFC 5869; no salt, the label as info).
@@ -42,7 +50,7 @@ impl Secret {
 
     /// The same for one use by one holder, which the parts name together. Invariant: only the last part varies in length.
     pub(super) fn derive_for(&self, parts: &[&[u8]]) -> Result<Self, Error> {
-        let mut out = Zeroizing::new([0_u8; 32]);
+        let mut out = Box::new(Zeroizing::new([0_u8; 32]));
         hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
             .extract(self.bytes())
             .expand(parts, hkdf::HKDF_SHA256)
@@ -230,7 +238,7 @@ pub(super) fn parse(text: &[u8]) -> Option<Secret> {
     let text = std::str::from_utf8(text).ok()?;
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let (digits, None) = (lines.next()?, lines.next()) else { return None };
-    let mut bytes = Zeroizing::new([0_u8; 32]);
+    let mut bytes = Box::new(Zeroizing::new([0_u8; 32]));
     hex::decode_to_slice(digits, bytes.as_mut_slice()).ok()?;
     Some(Secret(bytes))
 }
