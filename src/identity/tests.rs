@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
-
-use std::sync::Arc;
 
 use super::*;
 use crate::clock::Clock;
