@@ -95,9 +95,8 @@ pub fn decide(
     verdicts
 }
 
-/// As [`decide`], into a list that the caller keeps; nothing is allocated once it is large enough.
+/// As [`decide`], to the end of a list that the caller keeps; nothing is allocated once it is large enough.
 pub fn decide_into(policy: &Policy, question: &Question<'_>, verdicts: &mut Vec<Verdict>) {
-    verdicts.clear();
     let allowed = allowed(policy, question.standing, question.narrowing);
     verdicts.extend((0..policy.destinations.len()).map(|destination| best(policy, question, allowed, destination)));
 }

@@ -45,11 +45,16 @@ pub struct Tally<'a>(Vec<((&'a str, &'a str, &'static str), u64)>);
 impl<'a> Tally<'a> {
     /// Counts one.
     pub fn one(&mut self, source: &'a str, destination: &'a str, outcome: &'static str) {
+        self.add(source, destination, outcome, 1);
+    }
+
+    /// Counts several.
+    pub fn add(&mut self, source: &'a str, destination: &'a str, outcome: &'static str, count: u64) {
         let key = (source, destination, outcome);
         if let Some((_, n)) = self.0.iter_mut().find(|(k, _)| *k == key) {
-            *n += 1;
+            *n += count;
         } else {
-            self.0.push((key, 1));
+            self.0.push((key, count));
         }
     }
 }

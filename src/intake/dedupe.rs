@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::Millis;
 use crate::store::{self, Batch, Store, Stream};
@@ -17,14 +17,15 @@ use crate::store::{self, Batch, Store, Stream};
 const SEEN: Stream = Stream(b'E');
 /// How long a key is remembered at least.
 pub(super) const WINDOW_MS: Millis = 48 * 3_600_000;
-/// How many keys one half of the memory holds at most: 16 bytes each plus a ninth, so both halves stay under 120 MB.
-pub(super) const KEYS_MAX: usize = 2_000_000;
+/// How many keys one half of the memory holds at most: as many as a table of 2 097 152 places takes, 17 bytes each, before it would
+/// double. Both halves are 72 MB.
+pub(super) const KEYS_MAX: usize = 7 << 18;
 
 /// The keyed hash of (source, messageId).
 pub(super) type Key = [u8; 16];
 
 /// What became of a claim.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
     /// Nobody has it: it is ours until [`Dedupe::settle`].
     Ours,
@@ -60,18 +61,26 @@ impl Drop for Claims {
 /// The memory of keys. Two generations: when the younger is old or full, the elder goes.
 pub(super) struct Dedupe {
     inner: Mutex<Generations>,
+    /// The newest chunk of keys.
+    newest: watch::Receiver<u64>,
     settled: Notify,
     waiting: AtomicUsize,
 }
 
+#[derive(Default)]
 struct Generations {
     young: HashSet<Key>,
     old: HashSet<Key>,
+    /// Those of either generation that are not durable yet.
+    claimed: HashSet<Key>,
+    /// How many the younger may hold.
+    keys_max: usize,
     /// When the young generation began, and with which chunk.
     began_at: Millis,
     began_chunk: u64,
+    /// The first chunk of the elder generation, and the first that is not dropped. Invariant: `kept_from <= old_chunk <= began_chunk`.
     old_chunk: u64,
-    claimed: HashMap<Key, ()>,
+    kept_from: u64,
 }
 
 impl Dedupe {
@@ -80,14 +89,11 @@ impl Dedupe {
     /// # Errors
     /// When the store cannot be read.
     pub(super) fn open(store: &Store, at: Millis) -> Result<Self, store::Error> {
-        let mut generations = Generations {
-            young: HashSet::new(),
-            old: HashSet::new(),
-            began_at: at,
-            began_chunk: 0,
-            old_chunk: 0,
-            claimed: HashMap::new(),
-        };
+        Self::with_room(store, at, KEYS_MAX)
+    }
+
+    fn with_room(store: &Store, at: Millis, keys_max: usize) -> Result<Self, store::Error> {
+        let mut generations = Generations { began_at: at, keys_max, ..Generations::default() };
         let mut from = 0;
         loop {
             let chunks = store.chunks(SEEN, from, 64)?;
@@ -99,16 +105,37 @@ impl Dedupe {
                 }
             }
         }
-        Ok(Self { inner: Mutex::new(generations), settled: Notify::new(), waiting: AtomicUsize::new(0) })
+        let (settled, waiting) = (Notify::new(), AtomicUsize::new(0));
+        Ok(Self { inner: Mutex::new(generations), newest: store.watch(SEEN), settled, waiting })
     }
 
     /// Tries to take the key for an event that is about to be kept.
-    pub(super) fn claim(&self, key: Key) -> Claim {
+    pub(super) fn claim(&self, key: Key, at: Millis) -> Claim {
+        self.claim_all(&[key], at).pop().unwrap_or(Claim::Busy)
+    }
+
+    /// The same for several, one after the other. They are all looked for before the first is taken: looks that do not wait for one another
+    /// wait for memory together.
+    pub(super) fn claim_all(&self, keys: &[Key], at: Millis) -> Vec<Claim> {
         let mut inner = self.inner.lock();
-        if inner.young.contains(&key) || inner.old.contains(&key) {
-            return Claim::Seen;
+        if inner.young.len() + keys.len() > inner.keys_max {
+            let next = *self.newest.borrow() + 1;
+            inner.turn(at, next);
         }
-        if inner.claimed.insert(key, ()).is_some() { Claim::Busy } else { Claim::Ours }
+        let Generations { young, old, claimed, .. } = &mut *inner;
+        let known: Vec<bool> = keys.iter().map(|key| young.contains(key) | old.contains(key)).collect();
+        let claim = |(key, known): (&Key, bool)| {
+            if claimed.contains(key) {
+                return Claim::Busy;
+            }
+            if known {
+                return Claim::Seen;
+            }
+            young.insert(*key);
+            claimed.insert(*key);
+            Claim::Ours
+        };
+        keys.iter().zip(known).map(claim).collect()
     }
 
     /// Waits until somebody's claim has been settled since the call began.
@@ -117,7 +144,7 @@ impl Dedupe {
         let notified = self.settled.notified();
         tokio::pin!(notified);
         notified.as_mut().enable();
-        let still = self.inner.lock().claimed.contains_key(&key);
+        let still = self.inner.lock().claimed.contains(&key);
         if still {
             notified.await;
         }
@@ -125,10 +152,11 @@ impl Dedupe {
     }
 
     /// The entry that remembers a key, to be appended in the commit that keeps its event.
-    pub(super) fn entry(key: Key, at: Millis) -> (Stream, Vec<u8>) {
-        let mut entry = Vec::with_capacity(24);
-        entry.extend_from_slice(&at.to_be_bytes());
-        entry.extend_from_slice(&key);
+    pub(super) fn entry(key: Key, at: Millis) -> (Stream, [u8; 24]) {
+        let mut entry = [0; 24];
+        let (when, what) = entry.split_at_mut(8);
+        when.copy_from_slice(&at.to_be_bytes());
+        what.copy_from_slice(&key);
         (SEEN, entry)
     }
 
@@ -140,8 +168,9 @@ impl Dedupe {
         let mut inner = self.inner.lock();
         for key in keys {
             inner.claimed.remove(key);
-            if durable {
-                inner.young.insert(*key);
+            // The younger may have become the elder meanwhile.
+            if !durable && !inner.young.remove(key) {
+                inner.old.remove(key);
             }
         }
         drop(inner);
@@ -150,31 +179,27 @@ impl Dedupe {
         }
     }
 
-    /// Forgets the elder generation when the younger is old or full enough, and drops its chunks.
+    /// Forgets the elder generation when the younger is old enough, and drops the chunks of what is forgotten.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub(super) async fn tidy(&self, store: &Store, at: Millis) -> Result<(), store::Error> {
-        let newest = *store.watch(SEEN).borrow();
-        let drop_range = {
+        let gone = {
             let mut inner = self.inner.lock();
-            if inner.young.len() < KEYS_MAX && at - inner.began_at < WINDOW_MS {
-                return Ok(());
+            if at - inner.began_at >= WINDOW_MS {
+                let next = *self.newest.borrow() + 1;
+                inner.turn(at, next);
             }
-            let range = inner.old_chunk..inner.began_chunk;
-            inner.old = std::mem::take(&mut inner.young);
-            inner.old_chunk = inner.began_chunk;
-            inner.began_chunk = newest + 1;
-            inner.began_at = at;
-            range
+            inner.kept_from..inner.old_chunk
         };
-        let ids: Vec<u64> = drop_range.collect();
+        let ids: Vec<u64> = gone.collect();
         for some in ids.chunks(512) {
             let mut batch = Batch::default();
             for id in some {
                 batch.drop_chunk(SEEN, *id);
             }
             store.commit(batch).await?;
+            self.inner.lock().kept_from += some.len() as u64;
         }
         Ok(())
     }
@@ -187,21 +212,169 @@ impl Dedupe {
 }
 
 impl Generations {
+    /// The younger becomes the elder, whose memory is used again. There will be as many again: a table that grows is copied, and its memory
+    /// cleared by the system, over and over.
+    fn turn(&mut self, at: Millis, next_chunk: u64) {
+        std::mem::swap(&mut self.young, &mut self.old);
+        self.young.clear();
+        self.young.reserve(self.old.len());
+        self.old_chunk = self.began_chunk;
+        self.began_chunk = next_chunk;
+        self.began_at = at;
+    }
+
     fn reload(&mut self, entry: &[u8], chunk: u64) {
         let Some((at, key)) = entry.split_first_chunk::<8>() else { return };
         let Ok(key) = Key::try_from(key) else { return };
         let at = Millis::from_be_bytes(*at);
         if self.young.is_empty() && self.old.is_empty() {
             self.began_at = at;
-            self.began_chunk = chunk;
-            self.old_chunk = chunk;
+            (self.began_chunk, self.old_chunk, self.kept_from) = (chunk, chunk, chunk);
         }
-        if self.young.len() >= KEYS_MAX || at - self.began_at >= WINDOW_MS {
-            self.old = std::mem::take(&mut self.young);
-            self.old_chunk = self.began_chunk;
-            self.began_chunk = chunk;
-            self.began_at = at;
+        if self.young.len() >= self.keys_max || at - self.began_at >= WINDOW_MS {
+            self.turn(at, chunk);
         }
         self.young.insert(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashMap};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What one half holds at most.
+    const ROOM: usize = 8;
+    /// How many messages can be under way together.
+    const TOGETHER: usize = 4;
+
+    #[derive(Clone, Debug)]
+    enum Deed {
+        /// A message comes, and its commit succeeds or fails after so many more have come.
+        Take {
+            message: u8,
+            durable: bool,
+            after: usize,
+        },
+        Wait(Millis),
+        Tidy,
+        Restart,
+    }
+
+    fn deed() -> impl Strategy<Value = Deed> {
+        prop_oneof![
+            8 => (0..40_u8, any::<bool>(), 0..=TOGETHER).prop_map(|(message, durable, after)| Deed::Take { message, durable, after }),
+            1 => prop_oneof![Just(WINDOW_MS), Just(WINDOW_MS / 2), Just(1)].prop_map(Deed::Wait),
+            1 => Just(Deed::Tidy),
+            1 => Just(Deed::Restart),
+        ]
+    }
+
+    /// When a message came, and how many had been taken before.
+    type Came = (Millis, usize);
+
+    struct World {
+        store: Store,
+        dedupe: Dedupe,
+        at: Millis,
+        /// How many were taken.
+        taken: usize,
+        /// What is being taken: the message, what becomes of it, how many must still come first, and when it came.
+        under_way: Vec<(u8, bool, usize, Came)>,
+        kept: HashMap<u8, Came>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let store = Store::memory();
+            let dedupe = Dedupe::with_room(&store, 1, ROOM).unwrap();
+            Self { store, dedupe, at: 1, taken: 0, under_way: Vec::new(), kept: HashMap::new() }
+        }
+
+        fn settle(&mut self, first: usize) {
+            let (message, durable, _, came) = self.under_way.remove(first);
+            let key = [message; 16];
+            if durable {
+                let (stream, entry) = Dedupe::entry(key, came.0);
+                let mut batch = Batch::default();
+                batch.append(stream, &entry);
+                self.store.commit_blocking(batch).unwrap();
+                self.kept.insert(message, came);
+            }
+            self.dedupe.settle(&[key], durable);
+        }
+
+        /// Those that must be known. Of what is under way together, a restart finds first what was durable first.
+        fn remembered(&self) -> BTreeSet<u8> {
+            let is_young = |(at, before): Came| self.at - at < WINDOW_MS && self.taken - before <= ROOM - TOGETHER;
+            self.kept.iter().filter(|(_, kept)| is_young(**kept)).map(|(message, _)| *message).collect()
+        }
+
+        fn take(&mut self, message: u8, durable: bool, after: usize) {
+            let (is_busy, must_be_known) =
+                (self.under_way.iter().any(|(m, ..)| *m == message), self.remembered().contains(&message));
+            let was_kept = self.kept.contains_key(&message);
+            match self.dedupe.claim([message; 16], self.at) {
+                Claim::Busy => assert!(is_busy, "nobody takes it"),
+                Claim::Seen => assert!(was_kept && !is_busy, "it was not kept, or is not yet"),
+                Claim::Ours => {
+                    assert!(!is_busy && !must_be_known, "it is kept twice");
+                    self.under_way.push((message, durable, after, (self.at, self.taken)));
+                    self.taken += 1;
+                }
+            }
+            self.under_way.iter_mut().for_each(|(_, _, left, _)| *left = left.saturating_sub(1));
+            while let Some(first) = self.under_way.iter().position(|(_, _, left, _)| *left == 0) {
+                self.settle(first);
+            }
+            let inner = self.dedupe.inner.lock();
+            assert!(inner.young.len() <= ROOM && inner.old.len() <= ROOM, "memory is bounded");
+            assert_eq!(inner.claimed.len(), self.under_way.len());
+        }
+
+        fn act(&mut self, deed: &Deed) {
+            match *deed {
+                Deed::Take { message, durable, after } => self.take(message, durable, after),
+                Deed::Wait(time) => self.at += time,
+                Deed::Tidy => {
+                    tokio::runtime::Builder::new_current_thread()
+                        .build()
+                        .unwrap()
+                        .block_on(self.dedupe.tidy(&self.store, self.at))
+                        .unwrap();
+                    let inner = self.dedupe.inner.lock();
+                    let first = self.store.chunks(SEEN, 0, 1).unwrap().first().map(|chunk| chunk.id);
+                    assert_eq!(inner.kept_from, inner.old_chunk);
+                    assert!(first.is_none_or(|first| first >= inner.old_chunk), "what is forgotten is dropped");
+                }
+                Deed::Restart => {
+                    while !self.under_way.is_empty() {
+                        self.settle(0);
+                    }
+                    self.dedupe = Dedupe::with_room(&self.store, self.at, ROOM).unwrap();
+                }
+            }
+            // Asking changes nothing for what is known.
+            for message in self.remembered() {
+                let is_busy = self.under_way.iter().any(|(m, ..)| *m == message);
+                let inner = self.dedupe.inner.lock();
+                assert!(
+                    is_busy || inner.young.contains(&[message; 16]) || inner.old.contains(&[message; 16]),
+                    "{message} is lost"
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+        #[test]
+        fn a_message_is_kept_once_for_as_long_as_it_is_remembered(deeds in proptest::collection::vec(deed(), 1..60)) {
+            let mut world = World::new();
+            deeds.iter().for_each(|deed| world.act(deed));
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::clock::Millis;
 use crate::consent::{Signal, Standing};
 use crate::events::Event;
 use crate::events::consent_object;
-use crate::gate::{self, Verdict};
+use crate::gate::{self, Question, Reason, Verdict};
 use crate::id::SubjectId;
 use crate::identity::{self, Admission, Found, Identifier, Plan, Stated};
 use crate::intake::count::Tally;
@@ -43,13 +43,16 @@ impl<'a> Sender<'a> {
 
 /// What one try to keep events came to.
 #[derive(Default)]
-struct Attempt<'a> {
+struct Attempt {
     batch: Batch,
     plans: Vec<Plan>,
     claims: Vec<dedupe::Key>,
     /// Identifiers that this attempt makes known: who meets one of them again has to wait for the commit.
     fresh: Vec<Identifier>,
-    tally: Tally<'a>,
+    /// How many events went to a destination, or were kept back from it for a reason.
+    counts: Vec<((usize, Option<Reason>), u64)>,
+    /// Tags of the destinations of one event after the other.
+    tags: Vec<u32>,
     accepted: usize,
     withheld: usize,
     duplicates: usize,
@@ -66,6 +69,14 @@ pub(super) struct Looked {
     pub(super) standing: Standing,
     /// The data key of whom it belongs to, if it is at hand.
     key: Option<DataKey>,
+}
+
+/// What the gate says about an event.
+struct Decided<'v> {
+    /// One per destination of the policy.
+    verdicts: &'v [Verdict],
+    /// By which its message is recognised, and whose that is, if the event may go anywhere.
+    message: Option<(dedupe::Key, Claim)>,
 }
 
 /// What is to be done with one event next.
@@ -118,7 +129,8 @@ impl Intake {
                     continue;
                 }
             };
-            let Attempt { batch, plans, claims, tally, accepted, withheld, duplicates, writes, .. } = attempt;
+            let tally = attempt.tally(sender);
+            let Attempt { batch, plans, claims, accepted, withheld, duplicates, writes, .. } = attempt;
             if writes {
                 match self.commit(batch, plans, claims).await {
                     Ok(()) => {}
@@ -175,21 +187,37 @@ impl Intake {
     }
 
     /// Deals with events until one cannot be dealt with yet. Says how many those were, and what is to be done with the next.
-    fn attempt<'a>(&self, sender: Sender<'a>, events: &[Event<'_>], attempt: &mut Attempt<'a>) -> Result<(usize, Step), Error> {
+    fn attempt(&self, sender: Sender<'_>, events: &[Event<'_>], attempt: &mut Attempt) -> Result<(usize, Step), Error> {
         let mut index = 0;
         if events.len() > 1 {
             attempt.batch.expect_appends(events.iter().map(|event| event.stored_bytes() + ENTRY_BYTES).sum());
         }
+        let mut verdicts = Vec::new();
         for some in events.chunks(LOOKED_AT_ONCE) {
-            for (event, looked) in some.iter().zip(self.look(sender.policy, (sender.source, sender.received_at), some)) {
-                match self.step(sender, (event, looked), attempt)? {
+            let looked = self.look(sender.policy, (sender.source, sender.received_at), some);
+            let decided = self.decide(sender, (some, &looked), &mut verdicts, attempt);
+            let mut all = some.iter().zip(looked).zip(decided);
+            while let Some(((event, looked), decided)) = all.next() {
+                let message = decided.message;
+                match self.step(sender, event, (looked, decided), attempt)? {
                     Step::Done => attempt.heeded = false,
-                    next @ (Step::CommitFirst | Step::Busy(_) | Step::Refused(..)) => return Ok((index, next)),
+                    next @ (Step::CommitFirst | Step::Busy(_) | Step::Refused(..)) => {
+                        let left = std::iter::once(message).chain(all.map(|(_, decided)| decided.message)).flatten();
+                        self.give_back(left, attempt);
+                        return Ok((index, next));
+                    }
                 }
                 index += 1;
             }
         }
         Ok((index, Step::Done))
+    }
+
+    /// Gives the messages free again that this attempt does not come to.
+    fn give_back(&self, messages: impl Iterator<Item = (dedupe::Key, Claim)>, attempt: &mut Attempt) {
+        let ours: Vec<_> = messages.filter(|(_, claim)| *claim == Claim::Ours).map(|(key, _)| key).collect();
+        attempt.claims.retain(|key| !ours.contains(key));
+        self.dedupe.settle(&ours, false);
     }
 
     /// Looks up whose events of a source are, and what holds for them. Whoever asked for it is not brought back by a source that takes
@@ -208,14 +236,52 @@ impl Intake {
         all.map(|(((stated, found), standing), key)| Looked { stated, found, standing, key }).collect()
     }
 
-    fn step<'a>(
+    /// What the gate says about events. The messages of those that may leave are claimed.
+    fn decide<'v>(
         &self,
-        sender: Sender<'a>,
-        (event, looked): (&Event<'_>, Looked),
-        attempt: &mut Attempt<'a>,
+        sender: Sender<'_>,
+        (events, looked): (&[Event<'_>], &[Looked]),
+        verdicts: &'v mut Vec<Verdict>,
+        attempt: &mut Attempt,
+    ) -> Vec<Decided<'v>> {
+        let Sender { policy, source, received_at, .. } = sender;
+        verdicts.clear();
+        verdicts.reserve(events.len() * policy.destinations.len());
+        for (event, Looked { stated, standing, .. }) in events.iter().zip(looked) {
+            let narrowing = consent_object::narrowing(event, policy);
+            let has_identifier = !stated.identifiers.is_empty();
+            gate::decide_into(policy, &Question { source, event, standing, narrowing: &narrowing, has_identifier }, verdicts);
+        }
+        let verdicts_of = |number: usize| {
+            let begin = number * policy.destinations.len();
+            verdicts.get(begin..begin + policy.destinations.len()).unwrap_or_default()
+        };
+        let message = |(number, event): (usize, &Event<'_>)| {
+            verdicts_of(number).iter().any(|verdict| verdict.outcome.is_ok()).then(|| self.message_key(sender, event))
+        };
+        let messages: Vec<Option<dedupe::Key>> = events.iter().enumerate().map(message).collect();
+        let keys: Vec<dedupe::Key> = messages.iter().flatten().copied().collect();
+        let claims = self.dedupe.claim_all(&keys, received_at);
+        let ours = keys.iter().zip(&claims).filter(|(_, claim)| **claim == Claim::Ours);
+        attempt.claims.extend(ours.map(|(key, _)| *key));
+        let mut claims = claims.into_iter();
+        let decided = |(number, message): (usize, Option<dedupe::Key>)| Decided {
+            verdicts: verdicts_of(number),
+            message: message.and_then(|key| Some((key, claims.next()?))),
+        };
+        messages.into_iter().enumerate().map(decided).collect()
+    }
+
+    fn step(
+        &self,
+        sender: Sender<'_>,
+        event: &Event<'_>,
+        (looked, decided): (Looked, Decided<'_>),
+        attempt: &mut Attempt,
     ) -> Result<Step, Error> {
         let Sender { policy, received_at, .. } = sender;
         let Looked { stated, found, standing, key: at_hand } = looked;
+        let Decided { verdicts, message } = decided;
         if stated.identifiers.iter().any(|i| attempt.fresh.contains(i)) {
             return Ok(Step::CommitFirst);
         }
@@ -225,15 +291,8 @@ impl Intake {
                 return Ok(Step::Refused(refused, stated.identifiers));
             }
         }
-        let verdicts = self.verdicts(sender, event, &stated, &standing);
-        let destinations: Vec<u32> = verdicts
-            .iter()
-            .filter(|v| v.outcome.is_ok())
-            .filter_map(|v| policy.destinations.get(v.destination))
-            .map(|d| outbox::destination_tag(&d.id))
-            .collect();
-        if destinations.is_empty() {
-            attempt.count(sender, &verdicts);
+        let Some((key, claim)) = message else {
+            attempt.count(verdicts);
             attempt.withheld += 1;
             // Whoever is not to be brought back is not even linked.
             let known: &[_] = if standing.suppressed { &[] } else { &stated.identifiers };
@@ -242,24 +301,18 @@ impl Intake {
                 attempt.writes = true;
             }
             return Ok(Step::Done);
-        }
-        let key = self.message_key(sender, event);
-        match self.dedupe.claim(key) {
-            Claim::Ours => attempt.claims.push(key),
+        };
+        match claim {
+            Claim::Ours => {}
             Claim::Busy if !attempt.claims.contains(&key) => return Ok(Step::Busy(key)),
             Claim::Seen | Claim::Busy => {
                 attempt.duplicates += 1;
                 return Ok(Step::Done);
             }
         }
-        attempt.count(sender, &verdicts);
+        attempt.count(verdicts);
         attempt.fresh.extend(found.resolved.unknown.iter().filter_map(|i| stated.identifiers.get(*i)).cloned());
-        self.put(
-            sender,
-            (event, &stated),
-            Parcel { key, destinations, whose: found.whose.map(|whose| (whose, at_hand)) },
-            attempt,
-        )?;
+        self.put(sender, (event, &stated), Parcel { key, verdicts, whose: found.whose.map(|whose| (whose, at_hand)) }, attempt)?;
         Ok(Step::Done)
     }
 
@@ -268,8 +321,8 @@ impl Intake {
         &self,
         sender: Sender<'_>,
         (event, stated): (&Event<'_>, &Stated),
-        parcel: Parcel,
-        attempt: &mut Attempt<'_>,
+        parcel: Parcel<'_>,
+        attempt: &mut Attempt,
     ) -> Result<(), Error> {
         let (subject, data_key) = match parcel.whose {
             Some((known, Some(at_hand))) => (known, at_hand),
@@ -277,13 +330,12 @@ impl Intake {
             None => self.admit(sender, stated, attempt)?,
         };
         let source = sender.source_id();
-        let entry = outbox::Draft {
-            subject,
-            dedup: parcel.key,
-            received_at: sender.received_at,
-            source,
-            destinations: &parcel.destinations,
-        };
+        attempt.tags.clear();
+        let may_leave = parcel.verdicts.iter().filter(|verdict| verdict.outcome.is_ok());
+        let destinations = may_leave.filter_map(|verdict| sender.policy.destinations.get(verdict.destination));
+        attempt.tags.extend(destinations.map(|destination| outbox::destination_tag(&destination.id)));
+        let entry =
+            outbox::Draft { subject, dedup: parcel.key, received_at: sender.received_at, source, destinations: &attempt.tags };
         attempt.batch.append_with(OUTBOX, |out| entry.seal_onto(out, &data_key, event))?;
         let (seen, key) = Dedupe::entry(parcel.key, sender.received_at);
         attempt.batch.append(seen, &key);
@@ -293,7 +345,7 @@ impl Intake {
     }
 
     /// Whose an event is, whether or not it was known before.
-    fn admit(&self, sender: Sender<'_>, stated: &Stated, attempt: &mut Attempt<'_>) -> Result<(SubjectId, DataKey), Error> {
+    fn admit(&self, sender: Sender<'_>, stated: &Stated, attempt: &mut Attempt) -> Result<(SubjectId, DataKey), Error> {
         let context = Admission { vault: &self.vault, policy: sender.policy, chance: &self.chance, at: sender.received_at };
         let plan = self.directory.admit(&stated.identifiers, &context, &mut attempt.batch)?;
         let subject = plan.subject;
@@ -305,11 +357,6 @@ impl Intake {
             attempt.plans.push(plan);
         }
         Ok((subject, data_key))
-    }
-
-    fn verdicts(&self, sender: Sender<'_>, event: &Event<'_>, stated: &Stated, standing: &Standing) -> Vec<Verdict> {
-        let narrowing = consent_object::narrowing(event, sender.policy);
-        gate::decide(sender.policy, sender.source, event, standing, &narrowing, !stated.identifiers.is_empty())
     }
 
     /// The keyed hash under which a message is recognised when it comes again.
@@ -333,20 +380,31 @@ impl Intake {
 }
 
 /// Where an event goes, and how it is recognised.
-struct Parcel {
+struct Parcel<'v> {
     key: dedupe::Key,
-    destinations: Vec<u32>,
+    verdicts: &'v [Verdict],
     /// Whose it is, if nothing is to be admitted for it, with the data key if that is at hand.
     whose: Option<(SubjectId, Option<DataKey>)>,
 }
 
-impl<'a> Attempt<'a> {
-    fn count(&mut self, sender: Sender<'a>, verdicts: &[Verdict]) {
-        let source = sender.source_id();
+impl Attempt {
+    fn count(&mut self, verdicts: &[Verdict]) {
         for verdict in verdicts {
-            let destination = sender.policy.destinations.get(verdict.destination).map_or("", |d| d.id.as_str());
-            let outcome = verdict.outcome.as_ref().map_or_else(|withheld| withheld.reason.code(), |_| "accepted");
-            self.tally.one(source, destination, outcome);
+            let what = (verdict.destination, verdict.outcome.as_ref().err().map(|withheld| withheld.reason));
+            match self.counts.iter_mut().find(|(counted, _)| *counted == what) {
+                Some((_, count)) => *count += 1,
+                None => self.counts.push((what, 1)),
+            }
         }
+    }
+
+    /// What became of the events, in words.
+    fn tally<'a>(&self, sender: Sender<'a>) -> Tally<'a> {
+        let mut tally = Tally::default();
+        for ((destination, reason), count) in &self.counts {
+            let destination = sender.policy.destinations.get(*destination).map_or("", |d| d.id.as_str());
+            tally.add(sender.source_id(), destination, reason.map_or("accepted", Reason::code), *count);
+        }
+        tally
     }
 }

@@ -159,17 +159,17 @@ impl Intake {
     /// When the store cannot take more; then nothing is kept of the events since the last commit, and the sender may retry
     /// the whole request: what had been kept is recognised.
     pub async fn accept(&self, sender: Sender<'_>, events: Vec<Result<Event<'_>, Rejected>>) -> Result<Answer, Error> {
-        let (mut answer, mut decided) = (Answer::default(), Vec::new());
-        let (mut good, mut places) = (Vec::with_capacity(events.len()), Vec::with_capacity(events.len()));
-        for (index, event) in events.into_iter().enumerate() {
-            match event {
-                Ok(event) => {
-                    good.push(event);
-                    places.push(index);
-                }
-                Err(rejected) => answer.rejected.push((index, rejected)),
-            }
-        }
+        let (mut answer, mut decided, mut places) = (Answer::default(), Vec::new(), Vec::with_capacity(events.len()));
+        // Collected, because that leaves them where they are.
+        let good: Vec<Event<'_>> = events
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, event)| {
+                let event = event.map_err(|rejected| answer.rejected.push((index, rejected))).ok()?;
+                places.push(index);
+                Some(event)
+            })
+            .collect();
         // A decision in the middle of a request decides what comes after it, so each begins a stretch of its own.
         let mut begin = 0;
         for (at, event) in good.iter().enumerate().filter(|(_, event)| consent_object::is_preference_update(event)) {
@@ -225,12 +225,13 @@ impl Intake {
         }
         let key = self.decision_key(sender, event);
         loop {
-            match self.dedupe.claim(key) {
+            match self.dedupe.claim(key, received_at) {
                 Claim::Seen => return Ok(Ok(None)),
                 Claim::Busy => self.dedupe.changed(key).await,
                 Claim::Ours => break,
             }
         }
+        let mark = Dedupe::entry(key, received_at);
         let mut order = Order {
             identifiers,
             decisions,
@@ -241,7 +242,7 @@ impl Intake {
             actor: None,
             at: received_at,
             policy: Arc::clone(policy),
-            mark: Some(Dedupe::entry(key, received_at)),
+            mark: Some((mark.0, mark.1.to_vec())),
             besides: Besides::default(),
         };
         let (consents, dedupe) = (Arc::clone(&self.consents), Arc::clone(&self.dedupe));
