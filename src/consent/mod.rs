@@ -218,13 +218,12 @@ impl Consents {
     /// What holds for an event with these identifiers. Reads memory only.
     #[must_use]
     pub fn standing(&self, resolved: &Resolved, at: Millis) -> Standing {
-        self.memory.read().combine(resolved, at)
+        self.standings(std::iter::once(resolved), at).pop().unwrap_or_default()
     }
 
     /// The same for several events at once.
-    pub fn standings<'a>(&self, events: impl Iterator<Item = &'a Resolved>, at: Millis) -> Vec<Standing> {
-        let memory = self.memory.read();
-        events.map(|resolved| memory.combine(resolved, at)).collect()
+    pub fn standings<'a>(&self, events: impl Iterator<Item = &'a Resolved> + Clone, at: Millis) -> Vec<Standing> {
+        self.memory.read().combine(events, at)
     }
 
     /// Hands out a token for a page that shows a notice.

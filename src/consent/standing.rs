@@ -6,7 +6,7 @@ use super::record::{Stand, StandingRecord, Stands, State};
 use super::terms::{Book, Counting, Given};
 use crate::clock::Millis;
 use crate::id::NodeId;
-use crate::identity::{NodeRef, Resolved, SubjectRef};
+use crate::identity::{Known, NodeRef, Resolved, SubjectRef};
 use crate::policy::{Policy, Purposes};
 
 /// What holds for an event, from everything that is known about whose it is.
@@ -176,7 +176,7 @@ impl Memory {
 
     /// What was refused with an identifier.
     pub(super) fn refused_with(&self, node: NodeRef) -> Purposes {
-        self.nodes.get(index(node.0)).map_or(Purposes::NONE, |cell| cell.denied)
+        self.node_cell(node).denied
     }
 
     /// Forgets what stands for a subject and its identifiers.
@@ -193,18 +193,27 @@ impl Memory {
         }
     }
 
-    /// What holds for an event with these identifiers.
-    pub(super) fn combine(&self, resolved: &Resolved, at: Millis) -> Standing {
+    /// What holds for events with these identifiers. All cells are read before the first is looked at: looks that do not wait for one another
+    /// wait for memory together.
+    pub(super) fn combine<'a>(&self, events: impl Iterator<Item = &'a Resolved> + Clone, at: Millis) -> Vec<Standing> {
+        let cells = |known: &Known| (self.node_cell(known.node), self.subject_cell(known.owner));
+        let cells: Vec<(Cell, Cell)> = events.clone().flat_map(|resolved| &resolved.nodes).map(cells).collect();
+        let mut rest = cells.as_slice();
+        let own = |resolved: &'a Resolved| (resolved, rest.split_off(..resolved.nodes.len()).unwrap_or_default());
+        events.map(own).map(|(resolved, cells)| self.combine_one(resolved, cells, at)).collect()
+    }
+
+    fn combine_one(&self, resolved: &Resolved, cells: &[(Cell, Cell)], at: Millis) -> Standing {
         let mut standing = Standing::default();
         let mut by_link = Purposes::NONE;
-        for known in &resolved.nodes {
-            let (counting, denied, expired) = self.node(known.node, at);
+        for (known, (node, owner)) in resolved.nodes.iter().zip(cells) {
+            let (counting, denied, expired) = self.counting(known.node, *node, at);
             standing.granted = standing.granted.or(counting.granted);
             standing.outdated = standing.outdated.or(counting.outdated);
             standing.strangers |= counting.strangers;
             standing.denied = standing.denied.or(denied);
             standing.expired = standing.expired.or(expired);
-            by_link = by_link.or(self.subject_cell(known.owner).denied);
+            by_link = by_link.or(owner.denied);
         }
         for linked in &resolved.linked {
             by_link = by_link.or(self.subject_cell(*linked).denied);
@@ -235,19 +244,21 @@ impl Memory {
         counting.granted.has(purpose) && !cell.denied.has(purpose)
     }
 
-    fn node(&self, node: NodeRef, at: Millis) -> (Counting, Purposes, Purposes) {
-        let cell = self.nodes.get(index(node.0)).copied().unwrap_or(Cell::EMPTY);
+    fn node_cell(&self, node: NodeRef) -> Cell {
+        self.nodes.get(index(node.0)).copied().unwrap_or(Cell::EMPTY)
+    }
+
+    fn counting(&self, node: NodeRef, cell: Cell, at: Millis) -> (Counting, Purposes, Purposes) {
         let (granted, expired) = exact(cell, at, self.node_ends.get(&node.0));
         (self.book.counting(granted, self.node_given.get(&node.0)), cell.denied, expired)
     }
 
     /// Whether the cells of a subject and its identifiers are the same here and there.
     pub(super) fn agrees(&self, other: &Self, subject: SubjectRef, nodes: &[(NodeId, NodeRef)]) -> bool {
-        let cell = |memory: &Self, node: NodeRef| memory.nodes.get(index(node.0)).copied().unwrap_or(Cell::EMPTY);
         self.subject_cell(subject) == other.subject_cell(subject)
             && self.subject_given.get(&subject.0) == other.subject_given.get(&subject.0)
             && nodes.iter().all(|(_, node)| self.node_given.get(&node.0) == other.node_given.get(&node.0))
-            && nodes.iter().all(|(_, node)| cell(self, *node) == cell(other, *node))
+            && nodes.iter().all(|(_, node)| self.node_cell(*node) == other.node_cell(*node))
     }
 
     /// Nothing but the terms, to compare with.

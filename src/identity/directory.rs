@@ -92,8 +92,7 @@ impl Directory {
     /// What is known about stated identifiers.
     #[must_use]
     pub fn resolve(&self, stated: &[Identifier]) -> Resolved {
-        let memory = self.memory.read();
-        resolve(&memory, stated.iter().map(|i| (i.kind, memory.find(&self.blinds(i)))))
+        self.resolve_all(std::iter::once(stated)).pop().unwrap_or_default().resolved
     }
 
     /// The same for several events at once, each with its own stated identifiers: look-ups that do not wait for one another wait for
@@ -101,19 +100,16 @@ impl Directory {
     #[must_use]
     pub fn resolve_all<'a>(&self, events: impl Iterator<Item = &'a [Identifier]> + Clone) -> Vec<Found> {
         let memory = self.memory.read();
-        let epoch = self.vault.epoch().number;
-        let find = |identifier: &Identifier| {
-            let blinds = if identifier.blinds.epoch == epoch { identifier.blinds } else { self.blinds(identifier) };
-            memory.find(&blinds)
+        let blinds: Vec<Blinds> = events.clone().flatten().map(|identifier| self.blinds(identifier)).collect();
+        let nodes = memory.find_all(&blinds);
+        let known: Vec<_> = nodes.into_iter().map(|node| (node, node.map(|node| memory.id(memory.owner(node))))).collect();
+        let mut rest = known.as_slice();
+        let found = |stated: &[Identifier]| {
+            let own = rest.split_off(..stated.len()).unwrap_or_default();
+            let whose = if let [(_, whose)] = own { *whose } else { None };
+            Found { resolved: resolve(&memory, stated.iter().zip(own).map(|(i, (node, _))| (i.kind, *node))), whose }
         };
-        let nodes: Vec<Option<u32>> = events.clone().flatten().map(find).collect();
-        let mut nodes = nodes.into_iter();
-        let resolved = events.map(|stated| resolve(&memory, stated.iter().map(|i| i.kind).zip(nodes.by_ref())));
-        let whose = |resolved: &Resolved| match resolved.nodes.as_slice() {
-            [known] if resolved.unknown.is_empty() => Some(memory.id(known.owner.0)),
-            _ => None,
-        };
-        resolved.map(|resolved| Found { whose: whose(&resolved), resolved }).collect()
+        events.map(found).collect()
     }
 
     /// The same for identifiers of which only the names are known. Their types are not, so they count as the weakest.

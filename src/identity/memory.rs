@@ -113,6 +113,17 @@ impl Memory {
         find(&self.by_blind, blinds.now).or_else(|| find(&self.by_former, blinds.before?))
     }
 
+    /// The same for several. The table is looked at for all of them before any of the nodes that it names, so that what each look
+    /// waits for is on its way at the same time.
+    pub(super) fn find_all(&self, all: &[Blinds]) -> Vec<Option<u32>> {
+        let likely = |blinds: &Blinds| self.by_blind.find(hash(&blinds.now.0), |_| true).copied();
+        let likely: Vec<Option<u32>> = all.iter().map(likely).collect();
+        let is_it = |blinds: &Blinds, node: u32| self.nodes.get(at(node)).is_some_and(|n| n.blind == blinds.now);
+        let found =
+            |(blinds, likely): (&Blinds, Option<u32>)| likely.filter(|node| is_it(blinds, *node)).or_else(|| self.find(blinds));
+        all.iter().zip(likely).map(found).collect()
+    }
+
     pub(super) fn node(&self, name: NodeId) -> Option<u32> {
         self.by_name.find(hash(&name.0), |i| self.nodes.get(at(*i)).is_some_and(|n| n.name == name)).copied()
     }

@@ -30,6 +30,13 @@ struct Shard {
     count: usize,
 }
 
+/// Where a key is in a shard.
+#[derive(Clone, Copy)]
+struct Place {
+    set: usize,
+    way: usize,
+}
+
 #[derive(Default)]
 struct Set {
     /// Which places are taken, and which were looked at since the hand came by; a bit each.
@@ -69,8 +76,11 @@ impl Cache {
         locked.extend(
             self.shards.iter().enumerate().map(|(at, shard)| if wanted >> at & 1 == 1 { Some(shard.lock()) } else { None }),
         );
-        let mut find = |subject: SubjectId| locked.get_mut(shard(subject))?.as_mut()?.find(subject);
-        subjects.iter().map(|subject| subject.and_then(&mut find)).collect()
+        // All places before the first key, because a key is in memory that is still to be fetched when its place is known.
+        let mut place = |subject: SubjectId| Some((shard(subject), locked.get_mut(shard(subject))?.as_mut()?.place(subject)?));
+        let places: Vec<Option<(usize, Place)>> = subjects.iter().map(|subject| subject.and_then(&mut place)).collect();
+        let key = |(shard, place): (usize, Place)| locked.get(shard)?.as_ref()?.key(place);
+        places.into_iter().map(|place| place.and_then(key)).collect()
     }
 
     pub(super) fn insert(&self, subject: SubjectId, key: &DataKey) {
@@ -99,19 +109,35 @@ fn shard(subject: SubjectId) -> usize {
 
 impl Shard {
     fn set(&mut self, subject: SubjectId) -> Option<&mut Set> {
+        let number = self.number(subject)?;
+        self.sets.get_mut(number)
+    }
+
+    /// Which set a subject has its place in.
+    fn number(&self, subject: SubjectId) -> Option<usize> {
         let [a, b, c, d, e, f, g, h, ..] = subject.0;
         let mask = self.sets.len().checked_sub(1)?;
-        self.sets.get_mut(usize::from_le_bytes([a, b, c, d, e, f, g, h]) & mask)
+        Some(usize::from_le_bytes([a, b, c, d, e, f, g, h]) & mask)
     }
 
     fn find(&mut self, subject: SubjectId) -> Option<DataKey> {
-        let set = self.set(subject)?;
+        self.place(subject).and_then(|place| self.key(place))
+    }
+
+    /// Where the key of a subject is, which is being used.
+    fn place(&mut self, subject: SubjectId) -> Option<Place> {
+        let number = self.number(subject)?;
+        let set = self.sets.get_mut(number)?;
         let way = set.way(subject)?;
         // What is not changed need not be written back to memory.
         if set.used >> way & 1 == 0 {
             set.used |= 1 << way;
         }
-        set.keys.get(way).map(|key| DataKey::new(Secret::copy_of(key)))
+        Some(Place { set: number, way })
+    }
+
+    fn key(&self, place: Place) -> Option<DataKey> {
+        self.sets.get(place.set)?.keys.get(place.way).map(|key| DataKey::new(Secret::copy_of(key)))
     }
 
     fn insert(&mut self, subject: SubjectId, key: &[u8; 32]) {
@@ -157,7 +183,11 @@ impl Shard {
 
 impl Set {
     fn way(&self, subject: SubjectId) -> Option<usize> {
-        (0..WAYS).find(|way| self.taken >> way & 1 == 1 && self.subjects.get(*way) == Some(&subject.0))
+        // All of them, without a way out on the way: which it is cannot be foretold, and a wrong guess waits for memory.
+        let wanted = u128::from_le_bytes(subject.0);
+        let is_it = |held: &[u8; 16]| u8::from(u128::from_le_bytes(*held) == wanted);
+        let found = self.subjects.iter().rev().fold(0, |found: u8, held| found << 1 | is_it(held)) & self.taken;
+        (found != 0).then(|| found.trailing_zeros() as usize)
     }
 
     /// Takes a key in; says whether there was a free place for it.
