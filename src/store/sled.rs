@@ -93,7 +93,8 @@ impl Sled {
 
     /// Asked before anything is written: a write that fails half-way leaves sled unusable.
     pub(super) fn refuse_if_full(&self) -> Result<(), Error> {
-        if fs2::available_space(&self.folder)? < self.free_bytes_min { Err(Error::Full) } else { Ok(()) }
+        let disk = rustix::fs::statvfs(&self.folder).map_err(std::io::Error::from)?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < self.free_bytes_min { Err(Error::Full) } else { Ok(()) }
     }
 
     /// Applies the writes, in order; when it returns `Ok` they survive a power cut. Readers see them come one after the other, a

@@ -136,6 +136,7 @@ impl Log {
         }
         pieces::write_all_at(&state.tail.file, &mut pieces, state.tail.bytes)?;
         state.tail.file.sync_data()?;
+        segment::forget(&state.tail.file, state.tail.bytes, end);
         drop(state);
         let mut state = self.state.write();
         state.tail.bytes = end;

@@ -1,13 +1,19 @@
 //! One file of a stream: records one behind the other.
 
 use std::fs::{File, OpenOptions};
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use rustix::fs::{Advice, fadvise};
+
 use super::record::{HEADER, Header};
 use crate::store::Error;
 use crate::store::engine::{Bytes, Read};
+
+/// What the system keeps of a file, it keeps in pages of so many bytes.
+const PAGE: u64 = 4096;
 
 /// A file that is not written any more. Where its records begin is found out when it is first read.
 pub(super) struct Segment {
@@ -119,6 +125,17 @@ fn read_exact(file: &File, buffer: &mut [u8], place: u64) -> Result<bool, Error>
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// What stands there is on the disk, and need not take the system's memory: who follows closely has read it already, and memory that
+/// the next records can have at once is cheaper to write to than memory that has to be found for them.
+pub(super) fn forget(file: &File, begin: u64, end: u64) {
+    // The page that the first of them share with what stood before is whole now. One that is not whole stays.
+    let begin = begin - begin % PAGE;
+    let advised = fadvise(file, begin, NonZeroU64::new(end - begin), Advice::DontNeed);
+    if let Err(error) = advised {
+        tracing::debug!(%error, "the system keeps in memory what was written");
     }
 }
 
