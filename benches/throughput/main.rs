@@ -1,6 +1,7 @@
 //! What an event costs: the gateway against the bare floor, in one run.
 //!
-//! The floor is actix-web that reads the same JSON with borrowed strings and answers. Server on one core, load on the other.
+//! The floor is actix-web that reads the same JSON with borrowed strings and answers. Server on one core, load on the other; the floor before
+//! and after each of ours, which takes three turns (`-- --turns 1`).
 //! `cargo bench --bench throughput` (1 M subjects; `-- --subjects 100000 --seconds 5` for a quick look). Measured are
 //! - the **way in**: until an event is decided, sealed, durable, in the outbox and acknowledged. The destinations are down;
 //! - **all the way**: the same, and both destinations of the shipped policy, the profile store and files, get everything;
@@ -34,6 +35,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use server::Server;
+
+/// One event a request, and a hundred.
+const KINDS: [&str; 2] = ["single", "batch"];
+/// The room between the messages of two loads.
+const MESSAGES: u64 = 10_000_000_000;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -162,25 +168,46 @@ fn put_in_force(server: &Server, policies: &Path, destinations: &str) {
     panic!("the policy of the benchmark was not taken over; see pforte policy check");
 }
 
+/// What events are compared with. It is measured again beside each of them, because the machine's own speed changes by half within minutes.
+struct Floor {
+    server: Server,
+    seconds: u64,
+    subjects: u64,
+    last: [Outcome; 2],
+}
+
+impl Floor {
+    fn start((subjects, seconds): (u64, u64)) -> Self {
+        let mut bare = pinned(0, &std::env::current_exe().unwrap());
+        bare.arg("floor");
+        let server = Server::start(bare);
+        let last = KINDS.map(|kind| drive(&server, kind, seconds, (subjects, 0)));
+        KINDS.iter().zip(&last).for_each(|(kind, outcome)| print(&format!("floor, {kind}"), outcome, 1, None));
+        Self { server, seconds, subjects, last }
+    }
+
+    /// The mean of before and after.
+    fn around(&mut self, kind: &str) -> Outcome {
+        let now = drive(&self.server, kind, self.seconds, (self.subjects, 0));
+        print(&format!("  floor, {kind}"), &now, 1, None);
+        let last = &mut self.last[usize::from(kind == KINDS[1])];
+        let before = std::mem::replace(last, now);
+        let mean = |of: fn(&Outcome) -> f64| f64::midpoint(of(&before), of(last));
+        Outcome { events_s: mean(|o| o.events_s), cpu_us: mean(|o| o.cpu_us), ..before }
+    }
+}
+
 fn compare(args: &[String]) {
     let subjects = number(args, "--subjects", 1_000_000);
     let seconds = number(args, "--seconds", 10);
+    let turns = number(args, "--turns", 3);
     let all = !args.iter().any(|a| a == "--way-in");
-    let me = std::env::current_exe().unwrap();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut body = Vec::new();
     load::track(&mut body, 1, 1);
     println!("event of {} bytes, {subjects} subjects, {seconds} s each; server on core 0, load on core 1", body.len());
     let bytes = body.len();
-    let floor = || {
-        let mut bare = pinned(0, &me);
-        bare.arg("floor");
-        let floor = Server::start(bare);
-        ["single", "batch"].map(|kind| drive(&floor, kind, seconds, (subjects, 0)))
-    };
-    let [floor_single, floor_batch] = floor();
-    print("floor, single", &floor_single, bytes, None);
-    print("floor, batch of 100", &floor_batch, bytes, None);
+    let mut floor = Floor::start((subjects, seconds));
 
     let policies = copy_policies(folder.path());
     let mut ours = pinned(0, Path::new(env!("CARGO_BIN_EXE_pforte")));
@@ -190,18 +217,22 @@ fn compare(args: &[String]) {
     let consent = drive(&gate, "consent", 3600, (subjects, 0));
     let rss_loaded = gate.figure("status", "VmRSS");
     print("decisions", &consent, bytes, None);
-    let pair = |name: &str, salt: u64| {
-        let single = drive(&gate, "single", seconds, (subjects, salt));
-        print(&format!("{name}, single"), &single, bytes, Some(&floor_single));
-        let batch = drive(&gate, "batch", seconds, (subjects, salt + 10_000_000_000));
-        print(&format!("{name}, batch of 100"), &batch, bytes, Some(&floor_batch));
+    let mut salt = 0;
+    let mut pair = |name: &str| {
+        for kind in KINDS {
+            salt += MESSAGES;
+            let outcome = drive(&gate, kind, seconds, (subjects, salt));
+            print(&format!("{name}, {kind}"), &outcome, bytes, Some(&floor.around(kind)));
+        }
     };
     if all {
-        pair("all the way", 10_000_000_000);
+        pair("all the way");
         println!("{}", delay::measure(&gate, folder.path(), (subjects, seconds)));
     }
     take_destinations_down(&gate, &policies);
-    pair("way in", 40_000_000_000);
+    for _ in 0..turns {
+        pair("way in");
+    }
     println!(
         "memory: {:.0} MB empty, {:.0} MB with {subjects} subjects ({:.0} B each), {:.0} MB at the end, peak {:.0} MB",
         rss_empty / 1024.0,

@@ -11,8 +11,6 @@ use crate::{Outcome, drive, number};
 const TURNS: usize = 3;
 /// What may come with an event.
 const BESIDES: [(&str, &str); 3] = [("nothing", ""), ("the signal", "+gpc"), ("a consent object", "+object")];
-/// The room between the messages of two loads.
-const MESSAGES: u64 = 10_000_000_000;
 
 pub(crate) fn run(args: &[String]) {
     let (subjects, seconds) = (number(args, "--subjects", 20_000), number(args, "--seconds", 5));
@@ -29,7 +27,7 @@ pub(crate) fn run(args: &[String]) {
 
     let mut salt = 0;
     let mut turn = |gate: &Server, kind: &str| {
-        salt += MESSAGES;
+        salt += crate::MESSAGES;
         drive(gate, kind, seconds, (subjects, salt))
     };
     gate.delivers = true;

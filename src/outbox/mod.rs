@@ -60,10 +60,8 @@ impl Draft<'_> {
     /// # Errors
     /// When the vault has no randomness.
     pub fn seal_onto(&self, out: &mut Vec<u8>, key: &DataKey, event: &Event<'_>) -> Result<(), vault::Error> {
-        let mut plain = Vec::with_capacity(event.stored_bytes());
-        event.write_stored(&mut plain);
-        record::head(self, vault::OVERHEAD + plain.len(), out);
-        key.seal_onto(out, &aad(self.subject, &self.dedup, self.received_at), &plain)
+        record::head(self, vault::OVERHEAD + event.stored_bytes(), out);
+        key.seal_onto(out, &aad(self.subject, &self.dedup, self.received_at), |out| event.write_stored(out))
     }
 }
 
@@ -80,9 +78,12 @@ impl Entry<'_> {
 /// What the seal binds: "event" ‖ subject ‖ dedup ‖ `received_at`.
 fn aad(subject: SubjectId, dedup: &[u8; 16], received_at: Millis) -> [u8; 45] {
     let mut out = [0; 45];
+    let mut rest = out.as_mut_slice();
     let parts: [&[u8]; 4] = [b"event", &subject.0, dedup, &received_at.to_be_bytes()];
-    for (slot, byte) in out.iter_mut().zip(parts.into_iter().flatten()) {
-        *slot = *byte;
+    for part in parts {
+        if let Some(slot) = rest.split_off_mut(..part.len()) {
+            slot.copy_from_slice(part);
+        }
     }
     out
 }

@@ -41,27 +41,26 @@ impl DataKey {
     /// [`Error::Chance`] without randomness, [`Error::Unreadable`] if `plain` is larger than the cipher allows (64 GiB).
     pub fn seal(&self, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(OVERHEAD + plain.len());
-        self.seal_onto(&mut out, aad, plain)?;
+        self.seal_onto(&mut out, aad, |out| out.extend_from_slice(plain))?;
         Ok(out)
     }
 
-    /// The same, to the end of `out`: what is sealed is copied once less.
+    /// Seals what `write` puts to the end of `out`, where it stands: it is copied nowhere. If that fails it is taken away again.
     ///
     /// # Errors
     /// As for [`DataKey::seal`].
-    pub fn seal_onto(&self, out: &mut Vec<u8>, aad: &[u8], plain: &[u8]) -> Result<(), Error> {
-        let nonce = nonce()?;
+    pub fn seal_onto(&self, out: &mut Vec<u8>, aad: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
+        let (begin, nonce) = (out.len(), nonce()?);
         out.push(VERSION);
         out.extend_from_slice(&nonce);
-        let begin = out.len();
-        out.extend_from_slice(plain);
-        let (_, body) = out.split_at_mut(begin);
-        let tag = self
-            .cipher()?
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), body)
-            .map_err(|ring::error::Unspecified| Error::Unreadable)?;
-        out.extend_from_slice(tag.as_ref());
-        Ok(())
+        write(out);
+        let body = out.get_mut(begin + HEAD..).unwrap_or_default();
+        let sealed = self.cipher().and_then(|cipher| {
+            let sealed = cipher.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), body);
+            sealed.map_err(|ring::error::Unspecified| Error::Unreadable)
+        });
+        // What failed must not stand there in the clear.
+        sealed.map(|tag| out.extend_from_slice(tag.as_ref())).inspect_err(|_| out.truncate(begin))
     }
 
     /// Opens what [`DataKey::seal`] made under the same `aad`.
