@@ -247,15 +247,16 @@ mod tests {
     use super::*;
 
     /// What one half holds at most.
-    const ROOM: usize = 8;
-    /// How many messages can be under way together.
-    const TOGETHER: usize = 4;
+    const ROOM: usize = 20;
+    /// How many messages come at once, and how many can be under way together.
+    const AT_ONCE: usize = 3;
+    const TOGETHER: usize = 4 * AT_ONCE;
 
     #[derive(Clone, Debug)]
     enum Deed {
-        /// A message comes, and its commit succeeds or fails after so many more have come.
+        /// Messages come in one request, and their commits succeed or fail after so many more requests have come.
         Take {
-            message: u8,
+            messages: Vec<u8>,
             durable: bool,
             after: usize,
         },
@@ -266,7 +267,8 @@ mod tests {
 
     fn deed() -> impl Strategy<Value = Deed> {
         prop_oneof![
-            8 => (0..40_u8, any::<bool>(), 0..=TOGETHER).prop_map(|(message, durable, after)| Deed::Take { message, durable, after }),
+            8 => (proptest::collection::vec(0..90_u8, 1..=AT_ONCE), any::<bool>(), 0..4_usize)
+                .prop_map(|(messages, durable, after)| Deed::Take { messages, durable, after }),
             1 => prop_oneof![Just(WINDOW_MS), Just(WINDOW_MS / 2), Just(1)].prop_map(Deed::Wait),
             1 => Just(Deed::Tidy),
             1 => Just(Deed::Restart),
@@ -313,31 +315,32 @@ mod tests {
             self.kept.iter().filter(|(_, kept)| is_young(**kept)).map(|(message, _)| *message).collect()
         }
 
-        fn take(&mut self, message: u8, durable: bool, after: usize) {
-            let (is_busy, must_be_known) =
-                (self.under_way.iter().any(|(m, ..)| *m == message), self.remembered().contains(&message));
-            let was_kept = self.kept.contains_key(&message);
-            match self.dedupe.claim([message; 16], self.at) {
-                Claim::Busy => assert!(is_busy, "nobody takes it"),
-                Claim::Seen => assert!(was_kept && !is_busy, "it was not kept, or is not yet"),
-                Claim::Ours => {
-                    assert!(!is_busy && !must_be_known, "it is kept twice");
-                    self.under_way.push((message, durable, after, (self.at, self.taken)));
-                    self.taken += 1;
+        fn take(&mut self, messages: &[u8], durable: bool, after: usize) {
+            let must_be_known = self.remembered();
+            let keys: Vec<Key> = messages.iter().map(|message| [*message; 16]).collect();
+            for (message, claim) in messages.iter().zip(self.dedupe.claim_all(&keys, self.at)) {
+                let is_busy = self.under_way.iter().any(|(m, ..)| m == message);
+                match claim {
+                    Claim::Busy => assert!(is_busy, "nobody takes it"),
+                    Claim::Seen => assert!(self.kept.contains_key(message) && !is_busy, "it was not kept, or is not yet"),
+                    Claim::Ours => {
+                        assert!(!is_busy && !must_be_known.contains(message), "it is kept twice");
+                        self.under_way.push((*message, durable, after, (self.at, self.taken)));
+                        self.taken += 1;
+                    }
                 }
             }
-            self.under_way.iter_mut().for_each(|(_, _, left, _)| *left = left.saturating_sub(1));
-            while let Some(first) = self.under_way.iter().position(|(_, _, left, _)| *left == 0) {
-                self.settle(first);
-            }
+            let due = self.under_way.iter_mut().map(|(_, _, left, _)| std::mem::replace(left, left.saturating_sub(1)) == 0);
+            let due: Vec<usize> = due.enumerate().filter_map(|(at, is_due)| is_due.then_some(at)).collect();
+            due.into_iter().rev().for_each(|at| self.settle(at));
             let inner = self.dedupe.inner.lock();
             assert!(inner.young.len() <= ROOM && inner.old.len() <= ROOM, "memory is bounded");
             assert_eq!(inner.claimed.len(), self.under_way.len());
         }
 
         fn act(&mut self, deed: &Deed) {
-            match *deed {
-                Deed::Take { message, durable, after } => self.take(message, durable, after),
+            match deed {
+                Deed::Take { messages, durable, after } => self.take(messages, *durable, *after),
                 Deed::Wait(time) => self.at += time,
                 Deed::Tidy => {
                     tokio::runtime::Builder::new_current_thread()
