@@ -149,50 +149,14 @@ const fn marks(eight: u64, byte: u8) -> u64 {
 fn value_end(bytes: &[u8], at: usize) -> (usize, usize) {
     match bytes.get(at) {
         Some(b'"') => (string_end(bytes, at), 0),
-        Some(b'{' | b'[') => nested_end(bytes, at),
+        Some(b'{' | b'[') => {
+            let nesting = Nesting::walk(bytes, at, usize::MAX);
+            (nesting.end, nesting.openings)
+        }
         _ => {
             let tail = bytes.get(at..).unwrap_or_default();
             let length = tail.iter().position(|b| matches!(b, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'));
             (length.map_or(bytes.len(), |length| at + length), 0)
-        }
-    }
-}
-
-/// The bytes that say where an object or array ends.
-#[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
-const TELLING: [bool; 256] = {
-    let mut telling = [false; 256];
-    let mut rest: &[u8] = b"\"{[}]";
-    while let Some((byte, tail)) = rest.split_first() {
-        telling[*byte as usize] = true;
-        rest = tail;
-    }
-    telling
-};
-
-/// Just after the object or array that begins at `at`, and how many it has, itself included.
-fn nested_end(bytes: &[u8], mut at: usize) -> (usize, usize) {
-    let (mut depth, mut openings) = (0_usize, 0);
-    loop {
-        let tail = bytes.get(at..).unwrap_or_default();
-        let Some(found) = tail.iter().position(|byte| TELLING.get(usize::from(*byte)) == Some(&true)) else {
-            return (bytes.len(), openings);
-        };
-        at += found;
-        match tail.get(found) {
-            Some(b'"') => at = string_end(bytes, at),
-            Some(b'{' | b'[') => {
-                depth += 1;
-                openings += 1;
-                at += 1;
-            }
-            _ => {
-                depth = depth.saturating_sub(1);
-                at += 1;
-                if depth == 0 {
-                    return (at, openings);
-                }
-            }
         }
     }
 }

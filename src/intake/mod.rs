@@ -231,7 +231,7 @@ impl Intake {
                 Claim::Ours => break,
             }
         }
-        let mark = Dedupe::entry(key, received_at);
+        let (stream, entry) = Dedupe::entry(key, received_at);
         let mut order = Order {
             identifiers,
             decisions,
@@ -242,7 +242,7 @@ impl Intake {
             actor: None,
             at: received_at,
             policy: Arc::clone(policy),
-            mark: Some((mark.0, mark.1.to_vec())),
+            mark: Some((stream, entry.to_vec())),
             besides: Besides::default(),
         };
         let (consents, dedupe) = (Arc::clone(&self.consents), Arc::clone(&self.dedupe));
