@@ -76,26 +76,7 @@ pub fn needed(policy: &Policy, route: &Route) -> Purposes {
     policy.destinations.get(route.destination).map_or(route.purposes, |d| d.purposes.or(route.purposes))
 }
 
-/// One verdict per destination of the policy, in its order.
-#[must_use]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the six things that a decision depends on; `Question` bundles them for everybody else"
-)]
-pub fn decide(
-    policy: &Policy,
-    source: usize,
-    event: &Event<'_>,
-    standing: &Standing,
-    narrowing: &Narrowing,
-    has_identifier: bool,
-) -> Vec<Verdict> {
-    let mut verdicts = Vec::with_capacity(policy.destinations.len());
-    decide_into(policy, &Question { source, event, standing, narrowing, has_identifier }, &mut verdicts);
-    verdicts
-}
-
-/// As [`decide`], to the end of a list that the caller keeps; nothing is allocated once it is large enough.
+/// One verdict per destination of the policy, in its order, to the end of a list that the caller keeps.
 pub fn decide_into(policy: &Policy, question: &Question<'_>, verdicts: &mut Vec<Verdict>) {
     let allowed = allowed(policy, question.standing, question.narrowing);
     verdicts.extend((0..policy.destinations.len()).map(|destination| best(policy, question, allowed, destination)));

@@ -24,7 +24,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{NO_ROUTE, Question, Verdict, Withheld, allowed, decide, decide_for, decide_into};
+pub use decide::{NO_ROUTE, Question, Verdict, Withheld, allowed, decide_for, decide_into};
 pub use explain::{Explanation, explain};
 pub use reason::Reason;
 pub use shape::{Parcel, Preferred, ShapeError, shape};

@@ -5,9 +5,23 @@ use serde_json::json;
 
 use super::{ADS, ANALYTICS, NECESSARY, PERSONAL, SECURITY, event, policy, route};
 use crate::consent::Standing;
+use crate::events::Event;
 use crate::events::consent_object::Narrowing;
-use crate::gate::{NO_ROUTE, Question, Reason, Verdict, allowed, decide, decide_for};
+use crate::gate::{NO_ROUTE, Question, Reason, Verdict, allowed, decide_for, decide_into};
 use crate::policy::{DestinationKind, Policy, Purposes};
+
+fn decide(
+    policy: &Policy,
+    source: usize,
+    event: &Event<'_>,
+    standing: &Standing,
+    narrowing: &Narrowing,
+    has_identifier: bool,
+) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    decide_into(policy, &Question { source, event, standing, narrowing, has_identifier }, &mut verdicts);
+    verdicts
+}
 
 fn standing(granted: u64, denied: u64, by_link: u64, expired: u64) -> Standing {
     Standing {
