@@ -10,6 +10,7 @@ use crate::events::consent_object::Narrowing;
 use crate::gate::{NO_ROUTE, Question, Reason, Verdict, allowed, decide_for, decide_into};
 use crate::policy::{DestinationKind, Policy, Purposes};
 
+#[expect(clippy::too_many_arguments, reason = "the six things that a decision depends on")]
 fn decide(
     policy: &Policy,
     source: usize,
