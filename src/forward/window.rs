@@ -106,7 +106,14 @@ impl Window {
     }
 
     /// Reads on until the window is full or the outbox is empty. Entries for other destinations are passed over.
-    pub(super) fn fill(&mut self, store: &Store, tag: u32) -> Result<(), Fault> {
+    /// Says whether that was in vain: something was read, and the window is empty.
+    pub(super) fn fill(&mut self, store: &Store, tag: u32) -> Result<bool, Fault> {
+        let before = self.read;
+        self.read_on(store, tag)?;
+        Ok(self.items.is_empty() && self.read != before)
+    }
+
+    fn read_on(&mut self, store: &Store, tag: u32) -> Result<(), Fault> {
         // Asked for first: what is not there after that will never be.
         let newest = *store.watch(outbox::STREAM).borrow();
         while self.items.len() < WINDOW_MAX {

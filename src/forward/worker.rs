@@ -103,6 +103,8 @@ struct Worker {
     failures: u32,
     /// How many events the last window had.
     taken: usize,
+    /// Whether the last look into the outbox found only what is for others.
+    in_vain: bool,
     /// The last fence that was passed when the step began.
     passed: u64,
 }
@@ -159,6 +161,7 @@ impl Worker {
             pause: None,
             failures: 0,
             taken: 0,
+            in_vain: false,
             passed: 0,
             core,
             id,
@@ -213,6 +216,7 @@ impl Worker {
                         // The store is gone, and with it everything that could come.
                         return End::Stopped;
                     }
+                    self.rest_since(at).await;
                 }
                 () = tokio::time::sleep(sleep.min(SLEEP_MAX)) => {}
             }
@@ -225,11 +229,25 @@ impl Worker {
         if !bulk || self.taken >= WINDOW_MAX / 4 {
             return tokio::task::yield_now().await;
         }
+        self.rest(PACE).await;
+    }
+
+    /// Leaves at least [`PACE`] between two looks if the first, at `looked_at`, was in vain: a destination that gets next to nothing
+    /// need not be asked about every commit.
+    async fn rest_since(&self, looked_at: Millis) {
+        let rested = u64::try_from(self.core.clock.now() - looked_at).map_or(Duration::ZERO, Duration::from_millis);
+        if self.in_vain && rested < PACE {
+            self.rest(PACE - rested).await;
+        }
+    }
+
+    /// Does nothing for so long, unless somebody asks.
+    async fn rest(&self, long: Duration) {
         let mut stop = self.stop.clone();
         tokio::select! {
             () = self.control.wake.notified() => {}
             _ = stop.changed() => {}
-            () = tokio::time::sleep(PACE) => {}
+            () = tokio::time::sleep(long) => {}
         }
     }
 
@@ -283,7 +301,7 @@ impl Worker {
         if self.stored.is_none() {
             self.settle(target.policy, Changes::default()).await?;
         }
-        self.window.fill(&self.core.store, self.tag)?;
+        self.in_vain = self.window.fill(&self.core.store, self.tag)?;
         self.give_up_old(target).await?;
         let forth = self.run_window(target).await?;
         if let Next::Down(..) = forth {
