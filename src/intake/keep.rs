@@ -196,7 +196,7 @@ impl Intake {
         for some in events.chunks(LOOKED_AT_ONCE) {
             let looked = self.look(sender.policy, (sender.source, sender.received_at), some);
             let decided = self.decide(sender, (some, &looked), &mut verdicts, attempt);
-            let mut all = some.iter().zip(looked).zip(decided);
+            let mut all = some.iter().zip(&looked).zip(decided);
             while let Some(((event, looked), decided)) = all.next() {
                 let message = decided.message;
                 match self.step(sender, event, (looked, decided), attempt)? {
@@ -276,19 +276,19 @@ impl Intake {
         &self,
         sender: Sender<'_>,
         event: &Event<'_>,
-        (looked, decided): (Looked, Decided<'_>),
+        (looked, decided): (&Looked, Decided<'_>),
         attempt: &mut Attempt,
     ) -> Result<Step, Error> {
         let Sender { policy, received_at, .. } = sender;
-        let Looked { stated, found, standing, key: at_hand } = looked;
+        let Looked { stated, found, standing, .. } = looked;
         let Decided { verdicts, message } = decided;
         if stated.identifiers.iter().any(|i| attempt.fresh.contains(i)) {
             return Ok(Step::CommitFirst);
         }
         if sender.signal.is_some() && !attempt.heeded {
-            let refused = self.consents.refused_by_signal(&stated.identifiers, &standing, policy, received_at)?;
+            let refused = self.consents.refused_by_signal(&stated.identifiers, standing, policy, received_at)?;
             if !refused.is_empty() {
-                return Ok(Step::Refused(refused, stated.identifiers));
+                return Ok(Step::Refused(refused, stated.identifiers.clone()));
             }
         }
         let Some((key, claim)) = message else {
@@ -312,7 +312,7 @@ impl Intake {
         }
         attempt.count(verdicts);
         attempt.fresh.extend(found.resolved.unknown.iter().filter_map(|i| stated.identifiers.get(*i)).cloned());
-        self.put(sender, (event, &stated), Parcel { key, verdicts, whose: found.whose.map(|whose| (whose, at_hand)) }, attempt)?;
+        self.put(sender, (event, looked), (key, verdicts), attempt)?;
         Ok(Step::Done)
     }
 
@@ -320,25 +320,32 @@ impl Intake {
     fn put(
         &self,
         sender: Sender<'_>,
-        (event, stated): (&Event<'_>, &Stated),
-        parcel: Parcel<'_>,
+        (event, looked): (&Event<'_>, &Looked),
+        (key, verdicts): (dedupe::Key, &[Verdict]),
         attempt: &mut Attempt,
     ) -> Result<(), Error> {
-        let (subject, data_key) = match parcel.whose {
-            Some((known, Some(at_hand))) => (known, at_hand),
-            Some((known, None)) => (known, self.vault.key(known)?),
-            None => self.admit(sender, stated, attempt)?,
+        let fetched;
+        let (subject, data_key) = match (looked.found.whose, &looked.key) {
+            (Some(known), Some(at_hand)) => (known, at_hand),
+            (Some(known), None) => {
+                fetched = self.vault.key(known)?;
+                (known, &fetched)
+            }
+            (None, _) => {
+                let (admitted, data_key) = self.admit(sender, &looked.stated, attempt)?;
+                fetched = data_key;
+                (admitted, &fetched)
+            }
         };
         let source = sender.source_id();
         attempt.tags.clear();
-        let may_leave = parcel.verdicts.iter().filter(|verdict| verdict.outcome.is_ok());
+        let may_leave = verdicts.iter().filter(|verdict| verdict.outcome.is_ok());
         let destinations = may_leave.filter_map(|verdict| sender.policy.destinations.get(verdict.destination));
         attempt.tags.extend(destinations.map(|destination| outbox::destination_tag(&destination.id)));
-        let entry =
-            outbox::Draft { subject, dedup: parcel.key, received_at: sender.received_at, source, destinations: &attempt.tags };
-        attempt.batch.append_with(OUTBOX, |out| entry.seal_onto(out, &data_key, event))?;
-        let (seen, key) = Dedupe::entry(parcel.key, sender.received_at);
-        attempt.batch.append(seen, &key);
+        let entry = outbox::Draft { subject, dedup: key, received_at: sender.received_at, source, destinations: &attempt.tags };
+        attempt.batch.append_with(OUTBOX, |out| entry.seal_onto(out, data_key, event))?;
+        let (seen, entry) = Dedupe::entry(key, sender.received_at);
+        attempt.batch.append(seen, &entry);
         attempt.accepted += 1;
         attempt.writes = true;
         Ok(())
@@ -371,20 +378,8 @@ impl Intake {
 
     fn keyed(&self, label: &str, sender: Sender<'_>, event: &Event<'_>) -> dedupe::Key {
         let source = sender.source_id();
-        let mut bytes = Vec::with_capacity(source.len() + 1 + event.message_id.len());
-        bytes.extend_from_slice(source.as_bytes());
-        bytes.push(0);
-        bytes.extend_from_slice(event.message_id.as_bytes());
-        self.vault.mac(label, &bytes)
+        self.vault.mac_of(label, [source.as_bytes(), &[0], event.message_id.as_bytes()])
     }
-}
-
-/// Where an event goes, and how it is recognised.
-struct Parcel<'v> {
-    key: dedupe::Key,
-    verdicts: &'v [Verdict],
-    /// Whose it is, if nothing is to be admitted for it, with the data key if that is at hand.
-    whose: Option<(SubjectId, Option<DataKey>)>,
 }
 
 impl Attempt {

@@ -267,10 +267,16 @@ impl Vault {
     /// Invariant: a label holds no NUL.
     #[must_use]
     pub fn mac(&self, label: &str, bytes: &[u8]) -> [u8; 16] {
+        self.mac_of(label, [bytes])
+    }
+
+    /// The same of several pieces, one after the other.
+    #[must_use]
+    pub fn mac_of<const N: usize>(&self, label: &str, pieces: [&[u8]; N]) -> [u8; 16] {
         let mut mac = hmac::Context::with_key(&self.mac);
         mac.update(label.as_bytes());
         mac.update(&[0]);
-        mac.update(bytes);
+        pieces.into_iter().for_each(|piece| mac.update(piece));
         cut(&mac.sign())
     }
 }
