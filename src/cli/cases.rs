@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::clock::{Chance, Clock, DAY_MS, Millis};
 use crate::consent::{Besides, Consents, Method, Order};
 use crate::events::Event;
-use crate::events::parse::{Received, event};
+use crate::events::parse;
 use crate::gate::explain::{DestinationExplanation, Outcome};
 use crate::identity::{self, Admission, Directory};
 use crate::intake::Intake;
@@ -109,11 +109,11 @@ fn outcome(policy: &Arc<Policy>, case: &Case) -> anyhow::Result<Vec<String>> {
     }
     for before in &case.before {
         let text = raw(before)?;
-        let told = event(&text, None, &Received::at(now)).map_err(|r| anyhow::anyhow!("{}: {}", r.field, r.message))?;
+        let told = parse::alone(&text, now).map_err(|r| anyhow::anyhow!("{}: {}", r.field, r.message))?;
         rooms.tell(policy, &told, now)?;
     }
     let text = raw(&case.event)?;
-    let event = event(&text, None, &Received::at(now)).map_err(|r| anyhow::anyhow!("{}: {}", r.field, r.message))?;
+    let event = parse::alone(&text, now).map_err(|r| anyhow::anyhow!("{}: {}", r.field, r.message))?;
     let explanation = rooms.intake.explain(policy, (source, &event), "en", now);
     let mut wrong = Vec::new();
     for destination in &explanation.destinations {

@@ -9,25 +9,11 @@ pub(super) struct Members<'a> {
     text: &'a str,
     /// Where the next member begins, its comma or brace included.
     at: usize,
-    /// How many objects and arrays the values have had so far.
-    openings: usize,
 }
 
 pub(super) fn members(raw: &str) -> Members<'_> {
     let at = if raw.starts_with('{') { 0 } else { raw.len() };
-    Members { text: raw, at, openings: 0 }
-}
-
-impl Members<'_> {
-    /// Where in the text the member that came last ends.
-    pub(super) const fn position(&self) -> usize {
-        self.at
-    }
-
-    /// How many objects and arrays the values that came have together.
-    pub(super) const fn openings(&self) -> usize {
-        self.openings
-    }
+    Members { text: raw, at }
 }
 
 impl<'a> Iterator for Members<'a> {
@@ -42,8 +28,7 @@ impl<'a> Iterator for Members<'a> {
         }
         let key_end = string_end(bytes, key_at);
         let value_at = past_space(bytes, past_space(bytes, key_end) + 1);
-        let (value_end, openings) = value_end(bytes, value_at);
-        self.openings += openings;
+        let value_end = value_end(bytes, value_at);
         self.at = past_space(bytes, value_end);
         Some((self.text.get(key_at..key_end)?, self.text.get(value_at..value_end)?))
     }
@@ -59,7 +44,7 @@ pub(super) fn elements(raw: &str) -> impl Iterator<Item = &str> {
             at = bytes.len();
             return None;
         }
-        let (end, _) = value_end(bytes, start);
+        let end = value_end(bytes, start);
         at = past_space(bytes, end);
         raw.get(start..end)
     })
@@ -145,18 +130,15 @@ const fn marks(eight: u64, byte: u8) -> u64 {
     zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & (ONES << 7)
 }
 
-/// Just after the value that begins at `at`, and how many objects and arrays it has.
-fn value_end(bytes: &[u8], at: usize) -> (usize, usize) {
+/// Just after the value that begins at `at`.
+fn value_end(bytes: &[u8], at: usize) -> usize {
     match bytes.get(at) {
-        Some(b'"') => (string_end(bytes, at), 0),
-        Some(b'{' | b'[') => {
-            let nesting = Nesting::walk(bytes, at, usize::MAX);
-            (nesting.end, nesting.openings)
-        }
+        Some(b'"') => string_end(bytes, at),
+        Some(b'{' | b'[') => Nesting::walk(bytes, at, usize::MAX).end,
         _ => {
             let tail = bytes.get(at..).unwrap_or_default();
             let length = tail.iter().position(|b| matches!(b, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'));
-            (length.map_or(bytes.len(), |length| at + length), 0)
+            length.map_or(bytes.len(), |length| at + length)
         }
     }
 }
@@ -165,8 +147,6 @@ fn value_end(bytes: &[u8], at: usize) -> (usize, usize) {
 pub(super) struct Nesting {
     /// Just after its end, or where it became too deep.
     pub(super) end: usize,
-    /// How many objects and arrays there are.
-    pub(super) openings: usize,
     /// How many objects and arrays stand inside each other at the deepest place.
     pub(super) depth: usize,
     /// How many members its objects have together.
@@ -174,10 +154,18 @@ pub(super) struct Nesting {
 }
 
 impl Nesting {
+    /// How a value is built, down to where it is deeper than `depth_max`.
+    pub(super) fn of(value: &str, depth_max: usize) -> Self {
+        if value.starts_with(['{', '[']) {
+            return Self::walk(value.as_bytes(), 0, depth_max);
+        }
+        Self { end: value.len(), depth: 0, members: 0 }
+    }
+
     /// Walks the object or array that begins at `at` to its end, or to where it is deeper than `depth_max`.
     pub(super) fn walk(bytes: &[u8], mut at: usize, depth_max: usize) -> Self {
         let mut now = 0_usize;
-        let mut seen = Self { end: bytes.len(), openings: 0, depth: 0, members: 0 };
+        let mut seen = Self { end: bytes.len(), depth: 0, members: 0 };
         while let Some(byte) = bytes.get(at) {
             match byte {
                 b'"' => {
@@ -186,7 +174,6 @@ impl Nesting {
                 }
                 b'{' | b'[' => {
                     now += 1;
-                    seen.openings += 1;
                     seen.depth = seen.depth.max(now);
                 }
                 b'}' | b']' => now = now.saturating_sub(1),
@@ -223,8 +210,17 @@ pub(super) enum BadEscape {
     LoneSurrogate,
 }
 
-/// The first escape that no text can hold, and where it stands. The JSON grammar allows both, and what comes later would stumble.
-pub(super) fn bad_escape(raw: &str) -> Option<(usize, BadEscape)> {
+impl BadEscape {
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::Nul => "has a NUL character",
+            Self::LoneSurrogate => "has half of a surrogate pair",
+        }
+    }
+}
+
+/// The first escape that no text can hold. The JSON grammar allows both, and what comes later would stumble.
+pub(super) fn bad_escape(raw: &str) -> Option<BadEscape> {
     let bytes = raw.as_bytes();
     let mut from = 0;
     while let Some(found) = raw.get(from..).and_then(|tail| tail.find('\\')) {
@@ -234,9 +230,9 @@ pub(super) fn bad_escape(raw: &str) -> Option<(usize, BadEscape)> {
             continue;
         }
         match hex4(bytes, at + 2) {
-            Some(0) => return Some((at, BadEscape::Nul)),
+            Some(0) => return Some(BadEscape::Nul),
             Some(0xD800..=0xDBFF) if is_low_surrogate(bytes, at + 6) => from = at + 12,
-            Some(0xD800..=0xDFFF) => return Some((at, BadEscape::LoneSurrogate)),
+            Some(0xD800..=0xDFFF) => return Some(BadEscape::LoneSurrogate),
             _ => from = at + 6,
         }
     }

@@ -5,12 +5,14 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::wire::Wire;
+use super::wire::{self, Wire};
 use super::{Event, EventType, Object, json, merge, time};
 use crate::clock::Millis;
 pub use crate::limit::{BATCH_EVENTS_MAX, EVENT_BYTES_MAX, EVENT_MEMBERS_MAX as PROPERTIES_MAX, MESSAGE_ID_CHARS_MAX};
@@ -21,6 +23,9 @@ pub const DEPTH_MAX: usize = 32;
 pub const ID_CHARS_MAX: usize = 512;
 /// What a batch's own context may come to when each of its events gets a copy: otherwise 500 kB of request become 80 MB.
 pub const SHARED_CONTEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// SDKs send so many events at a time, or a few more.
+const BATCH_EVENTS_USUAL: usize = 32;
 
 /// Under which message IDs are made for events that have none.
 const MESSAGE_IDS: Uuid = Uuid::from_u128(0x6b1d_3f0a_52c9_4f7e_9a64_0d8e_71b2_c530);
@@ -58,22 +63,49 @@ impl Rejected {
 pub struct Envelope<'a> {
     /// The write key of the root, else that of the first event.
     pub write_key: Option<Cow<'a, str>>,
-    /// The events.
-    pub items: Vec<&'a RawValue>,
+    pub(super) items: Vec<Item<'a>>,
     /// When the sender sent it, by its own clock. One that cannot be read counts as absent, for the events' sake.
-    pub sent_at: Option<Millis>,
+    sent_at: Option<Millis>,
     /// A context for all events.
-    pub context: Option<&'a RawValue>,
+    context: Option<&'a RawValue>,
     /// Integration switches for all events.
-    pub integrations: Option<&'a RawValue>,
+    integrations: Option<&'a RawValue>,
     body: &'a [u8],
 }
 
-impl<'a> Envelope<'a> {
-    /// What parsing an event needs to know of the request. Set [`Received::index`] to the event's place before each.
+/// The fields of one event, or why it has none.
+type Item<'a> = Result<Wire<'a>, Rejected>;
+
+/// The events of a body, each parsed or refused by itself.
+#[derive(Debug, Default)]
+pub struct Events<'a> {
+    /// Those that were parsed, in their order.
+    pub good: Vec<Event<'a>>,
+    /// The place of each of them in the body, from 0.
+    pub places: Vec<usize>,
+    /// The place of each of the others, and why it was refused, in their order.
+    pub rejected: Vec<(usize, Rejected)>,
+}
+
+impl Events<'_> {
+    /// How many there are, those that were refused included.
     #[must_use]
-    pub const fn received(&self, received_at: Millis, header_sent_at: Option<Millis>) -> Received<'a> {
-        Received {
+    pub const fn len(&self) -> usize {
+        self.good.len() + self.rejected.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<'a> Envelope<'a> {
+    /// All events.
+    #[must_use]
+    pub fn events(self, kind: Option<EventType>, received_at: Millis, header_sent_at: Option<Millis>) -> Events<'a> {
+        let mut when = Received {
             at: received_at,
             sent_at: self.sent_at,
             header_sent_at,
@@ -82,68 +114,47 @@ impl<'a> Envelope<'a> {
             index: 0,
             body: self.body,
             digest: OnceCell::new(),
-        }
-    }
-
-    /// All events, each parsed or refused by itself.
-    #[must_use]
-    pub fn events(
-        &self,
-        kind: Option<EventType>,
-        received_at: Millis,
-        header_sent_at: Option<Millis>,
-    ) -> Vec<Result<Event<'a>, Rejected>> {
-        let mut when = self.received(received_at, header_sent_at);
-        let mut out = Vec::with_capacity(self.items.len());
-        for (index, item) in self.items.iter().enumerate() {
+        };
+        let mut events = Events { good: Vec::with_capacity(self.items.len()), ..Events::default() };
+        events.places.reserve(self.items.len());
+        for (index, item) in self.items.into_iter().enumerate() {
             when.index = index;
-            out.push(event(item, kind, &when));
+            match item.and_then(|wire| event(&wire, kind, &when)) {
+                Ok(event) => {
+                    events.good.push(event);
+                    events.places.push(index);
+                }
+                Err(rejected) => events.rejected.push((index, rejected)),
+            }
         }
-        out
+        events
     }
 }
 
 /// What an event gets from the request that brought it.
-#[derive(Debug)]
-pub struct Received<'a> {
+struct Received<'a> {
     /// When the gateway received it, by the gateway's clock.
-    pub at: Millis,
+    at: Millis,
     /// `sentAt` of the envelope.
-    pub sent_at: Option<Millis>,
+    sent_at: Option<Millis>,
     /// The `SentAt` header of `RudderStack`'s browser SDK.
-    pub header_sent_at: Option<Millis>,
+    header_sent_at: Option<Millis>,
     /// The context of the envelope.
-    pub context: Option<&'a RawValue>,
+    context: Option<&'a RawValue>,
     /// The integration switches of the envelope.
-    pub integrations: Option<&'a RawValue>,
+    integrations: Option<&'a RawValue>,
     /// The event's place in the batch.
-    pub index: usize,
+    index: usize,
     body: &'a [u8],
     digest: OnceCell<[u8; 32]>,
 }
 
 impl Received<'_> {
-    /// An event that came alone, at this moment.
-    #[must_use]
-    pub const fn at(at: Millis) -> Self {
-        Self {
-            at,
-            sent_at: None,
-            header_sent_at: None,
-            context: None,
-            integrations: None,
-            index: 0,
-            body: &[],
-            digest: OnceCell::new(),
-        }
-    }
-
     /// An ID for an event that has none: the same for a retry of the same bytes, so that it is still told apart from a new one.
-    fn message_id(&self, item: &RawValue) -> String {
+    fn message_id(&self) -> String {
         let digest = self.digest.get_or_init(|| {
-            let bytes = if self.body.is_empty() { item.get().as_bytes() } else { self.body };
             let mut out = [0; 32];
-            out.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
+            out.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, self.body).as_ref());
             out
         });
         let mut name = digest.to_vec();
@@ -152,18 +163,42 @@ impl Received<'_> {
     }
 }
 
+/// Reads one event that came alone, at this moment.
+///
+/// # Errors
+/// [`Rejected`] with the field that is wrong. That it names nobody is no error here: the only identifier may stand deeper.
+pub fn alone(item: &RawValue, received_at: Millis) -> Result<Event<'_>, Rejected> {
+    let when = Received {
+        at: received_at,
+        sent_at: None,
+        header_sent_at: None,
+        context: None,
+        integrations: None,
+        index: 0,
+        body: item.get().as_bytes(),
+        digest: OnceCell::new(),
+    };
+    event(&Wire::read(item)?, None, &when)
+}
+
 /// Reads a body that is one flat event.
 ///
 /// # Errors
 /// [`Rejected`] if it is not valid JSON.
 pub fn single(body: &[u8]) -> Result<Envelope<'_>, Rejected> {
-    let item: &RawValue = serde_json::from_str(text(body)?).map_err(|error| not_json(&error))?;
-    let write_key = json::find(item.get(), "writeKey").and_then(json::string);
+    let text = text(body)?;
+    let item = match serde_json::from_str(text) {
+        Ok(wire) => Ok(wire),
+        Err(_told_below) => Wire::read(serde_json::from_str(text).map_err(|error| not_json(&error))?),
+    };
+    let write_key = item.as_ref().ok().and_then(|wire| json::string(wire.write_key?));
     Ok(Envelope { write_key, items: vec![item], sent_at: None, context: None, integrations: None, body })
 }
 
+/// A batch as it stands on the wire, with its events in one form or the other.
 #[derive(Deserialize)]
-struct Root<'a> {
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct Root<'a, T> {
     #[serde(borrow, rename = "writeKey")]
     write_key: Option<&'a RawValue>,
     #[serde(borrow, rename = "sentAt")]
@@ -172,8 +207,38 @@ struct Root<'a> {
     context: Option<&'a RawValue>,
     #[serde(borrow)]
     integrations: Option<&'a RawValue>,
-    #[serde(borrow)]
-    batch: Option<Vec<&'a RawValue>>,
+    batch: Option<T>,
+}
+
+/// The events of a batch in which every one is an object with keys that are text, read in one pass.
+struct Objects<'a>(Vec<Item<'a>>);
+
+impl<'de> Deserialize<'de> for Objects<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+
+        impl<'de> Visitor<'de> for All {
+            type Value = Objects<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("events")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Objects<'de>, A::Error> {
+                let mut items = Vec::with_capacity(BATCH_EVENTS_USUAL);
+                while let Some(wire) = elements.next_element()? {
+                    // In memory an event is larger than its text can be.
+                    if items.len() == BATCH_EVENTS_MAX {
+                        return Err(A::Error::custom("too many events"));
+                    }
+                    items.push(Ok(wire));
+                }
+                Ok(Objects(items))
+            }
+        }
+
+        deserializer.deserialize_seq(All)
+    }
 }
 
 /// Reads a body that is a batch.
@@ -181,22 +246,36 @@ struct Root<'a> {
 /// # Errors
 /// [`Rejected`] if it is not valid JSON, is no batch, has too many events, or says something for all events that no event may say.
 pub fn batch(body: &[u8]) -> Result<Envelope<'_>, Rejected> {
-    let root: Root<'_> = serde_json::from_str(text(body)?).map_err(|error| {
+    let text = text(body)?;
+    let Root { write_key, sent_at, context, integrations, batch } = match serde_json::from_str::<Root<'_, Objects<'_>>>(text) {
+        Ok(Root { write_key, sent_at, context, integrations, batch }) => {
+            Root { write_key, sent_at, context, integrations, batch: batch.map(|objects| objects.0) }
+        }
+        Err(_told_below) => one_by_one(text)?,
+    };
+    let items = batch.ok_or_else(|| Rejected::missing("batch", "is required: an array of events"))?;
+    let context = shared("context", context, items.len())?;
+    let integrations = shared("integrations", integrations, items.len())?;
+    let own_key = || json::string(items.first()?.as_ref().ok()?.write_key?);
+    let write_key = write_key.and_then(|raw| json::string(raw.get())).or_else(own_key);
+    let sent_at = sent_at.and_then(|raw| time::parse(&json::string(raw.get())?));
+    Ok(Envelope { write_key, items, sent_at, context, integrations, body })
+}
+
+/// Reads a batch that has something that is no event, so that it costs its neighbours nothing.
+fn one_by_one(text: &str) -> Result<Root<'_, Vec<Item<'_>>>, Rejected> {
+    let root: Root<'_, Vec<&RawValue>> = serde_json::from_str(text).map_err(|error| {
         if error.is_data() {
             return Rejected::invalid("batch", "must be an array in an object that states no field twice");
         }
         not_json(&error)
     })?;
-    let items = root.batch.ok_or_else(|| Rejected::missing("batch", "is required: an array of events"))?;
-    if items.len() > BATCH_EVENTS_MAX {
+    let Root { write_key, sent_at, context, integrations, batch } = root;
+    if batch.as_ref().is_some_and(|batch| batch.len() > BATCH_EVENTS_MAX) {
         return Err(Rejected::new("too_many_events", "batch", "has more than 2500 events"));
     }
-    let context = shared("context", root.context, items.len())?;
-    let integrations = shared("integrations", root.integrations, items.len())?;
-    let own_key = || items.first().and_then(|item| json::find(item.get(), "writeKey")).and_then(json::string);
-    let write_key = root.write_key.and_then(|raw| json::string(raw.get())).or_else(own_key);
-    let sent_at = root.sent_at.and_then(|raw| time::parse(&json::string(raw.get())?));
-    Ok(Envelope { write_key, items, sent_at, context, integrations, body })
+    let batch = batch.map(|batch| batch.into_iter().map(Wire::read).collect());
+    Ok(Root { write_key, sent_at, context, integrations, batch })
 }
 
 /// Checks what a batch says for all its events.
@@ -208,7 +287,7 @@ fn shared<'a>(field: &'static str, raw: Option<&'a RawValue>, events: usize) -> 
     if raw.get().len().saturating_mul(events) > SHARED_CONTEXT_BYTES_MAX {
         return Err(Rejected::invalid(field, "is too large to stand for so many events"));
     }
-    sound(raw.get(), Some(field))?;
+    wire::sound(field, raw.get())?;
     Ok(Some(raw))
 }
 
@@ -226,23 +305,12 @@ fn not_json(error: &serde_json::Error) -> Rejected {
 }
 
 /// Reads one event. `kind` is what the path says; it wins over the event's own `type`.
-///
-/// # Errors
-/// [`Rejected`] with the field that is wrong. That it names nobody is no error here: the only identifier may stand deeper.
-pub fn event<'a>(item: &'a RawValue, kind: Option<EventType>, when: &Received<'a>) -> Result<Event<'a>, Rejected> {
-    if item.get().len() > EVENT_BYTES_MAX {
-        return Err(Rejected::new("body_too_large", "event", "has more than 32 KB"));
-    }
-    let read = Wire::read(item);
-    // What is wrong with its text comes before what is wrong with its fields.
-    if read.as_ref().map_or(true, |wire| wire.openings > DEPTH_MAX) || is_suspicious(item.get()) {
-        sound(item.get(), None)?;
-    }
-    let wire = read?;
-    let (original_at, at) = times(&wire, when)?;
+fn event<'a>(wire: &Wire<'a>, kind: Option<EventType>, when: &Received<'a>) -> Result<Event<'a>, Rejected> {
+    wire.check()?;
+    let (original_at, at) = times(wire, when)?;
     let event = Event {
         kind: kind.map_or_else(|| type_of(wire.kind), Ok)?,
-        message_id: message_id(wire.message_id, || when.message_id(item))?,
+        message_id: message_id(wire.message_id, || when.message_id())?,
         user_id: id("userId", wire.user_id)?,
         anonymous_id: id("anonymousId", wire.anonymous_id)?,
         previous_id: id("previousId", wire.previous_id)?,
@@ -345,34 +413,4 @@ fn object<'a>(field: &str, raw: Option<&'a str>) -> Result<Option<&'a str>, Reje
         Some(raw) if !raw.starts_with('{') => Err(Rejected::invalid(field, "must be an object")),
         _ => Ok(raw),
     }
-}
-
-/// Whether a closer look at an event's text may find something, however it is nested.
-fn is_suspicious(raw: &str) -> bool {
-    raw.len() > PROPERTIES_MAX || json::has_escape(raw)
-}
-
-/// Checks what the JSON grammar lets through and later readers would stumble over.
-fn sound(raw: &str, field: Option<&'static str>) -> Result<(), Rejected> {
-    let (openings, backslashes) = json::tally(raw);
-    if openings > DEPTH_MAX || raw.len() > PROPERTIES_MAX {
-        let nesting = json::Nesting::walk(raw.as_bytes(), 0, DEPTH_MAX);
-        if nesting.depth > DEPTH_MAX {
-            return Err(Rejected::invalid(field.unwrap_or_else(|| Wire::field_at(raw, nesting.end)), "is nested too deep"));
-        }
-        if nesting.members > PROPERTIES_MAX {
-            return Err(Rejected::invalid(field.unwrap_or("event"), "has more than 10000 properties"));
-        }
-    }
-    if backslashes == 0 {
-        return Ok(());
-    }
-    let Some((at, bad)) = json::bad_escape(raw) else {
-        return Ok(());
-    };
-    let message = match bad {
-        json::BadEscape::Nul => "has a NUL character",
-        json::BadEscape::LoneSurrogate => "has half of a surrogate pair",
-    };
-    Err(Rejected::invalid(field.unwrap_or_else(|| Wire::field_at(raw, at)), message))
 }

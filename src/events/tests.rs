@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::parse::{Rejected, batch, single};
+use super::parse::{Events, Rejected, batch, single};
 use super::{Event, EventType};
 use crate::clock::Millis;
 use crate::policy::{Controller, LegalBasis, Policy, Purpose, Purposes};
@@ -32,12 +32,20 @@ pub(super) fn captured() -> Vec<String> {
 
 /// Parses a body as one event of this type.
 pub(super) fn one(kind: Option<EventType>, body: &str) -> Result<Event<'_>, Rejected> {
-    single(body.as_bytes())?.events(kind, NOW, None).remove(0)
+    in_order(single(body.as_bytes())?.events(kind, NOW, None)).remove(0)
 }
 
 /// Parses a body as a batch.
 pub(super) fn all(body: &str) -> Vec<Result<Event<'_>, Rejected>> {
-    batch(body.as_bytes()).unwrap().events(None, NOW, None)
+    in_order(batch(body.as_bytes()).unwrap().events(None, NOW, None))
+}
+
+/// Events and refusals as they stood in the body.
+pub(super) fn in_order(events: Events<'_>) -> Vec<Result<Event<'_>, Rejected>> {
+    let good = events.places.into_iter().zip(events.good.into_iter().map(Ok));
+    let mut all: Vec<_> = good.chain(events.rejected.into_iter().map(|(place, rejected)| (place, Err(rejected)))).collect();
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, event)| event).collect()
 }
 
 /// Four purposes: `analytics`, `ads` (also `Advertising`, `C0004`), `mail` (also `Advertising`) by consent, and `orders` by contract.

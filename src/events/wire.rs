@@ -1,10 +1,13 @@
 //! The fields of one event, as they stand on the wire.
 
 use std::borrow::Cow;
+use std::fmt;
 
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::parse::Rejected;
+use super::parse::{DEPTH_MAX, EVENT_BYTES_MAX, PROPERTIES_MAX, Rejected};
 use super::{Object, json, merge};
 
 /// What a field that names no field of the protocol is called in a refusal.
@@ -13,31 +16,33 @@ const WHOLE: &str = "event";
 macro_rules! fields {
     ($($variant:ident $field:ident = $name:literal;)*) => {
         /// The fields that the protocol names, as raw JSON, and what else there is. `null` is nothing.
-        #[derive(Default)]
+        #[derive(Debug, Default)]
         pub(super) struct Wire<'a> {
             $(pub(super) $field: Option<&'a str>,)*
+            /// Who may send it, if the body says so here.
+            pub(super) write_key: Option<&'a str>,
             seen: u32,
             twice: Option<&'static str>,
             others: Vec<(Cow<'a, str>, &'a str)>,
-            /// How many objects and arrays the event has, itself included.
-            pub(super) openings: usize,
+            size: Size,
         }
 
         #[derive(Clone, Copy)]
-        enum Field { $($variant,)* Ignored }
+        enum Field { $($variant,)* WriteKey, Ignored }
 
         impl Field {
             fn named(name: &str) -> Option<Self> {
                 match name {
                     $($name => Some(Self::$variant),)*
+                    "writeKey" => Some(Self::WriteKey),
                     // What the SDK tells its own server about itself, and what only the gateway may say.
-                    "_metadata" | "writeKey" | "receivedAt" => Some(Self::Ignored),
+                    "_metadata" | "receivedAt" => Some(Self::Ignored),
                     _ => None,
                 }
             }
 
             const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* Self::Ignored => WHOLE }
+                match self { $(Self::$variant => $name,)* Self::WriteKey | Self::Ignored => WHOLE }
             }
         }
 
@@ -45,6 +50,10 @@ macro_rules! fields {
             fn put(&mut self, field: Field, value: Option<&'a str>) {
                 match field {
                     $(Field::$variant => self.$field = value,)*
+                    Field::WriteKey => {
+                        self.write_key = value;
+                        return;
+                    }
                     Field::Ignored => return,
                 }
                 let bit = 1_u32 << field as u32;
@@ -52,6 +61,13 @@ macro_rules! fields {
                     self.twice = Some(field.name());
                 }
                 self.seen |= bit;
+            }
+
+            /// What it says, by the field of the protocol that says it.
+            fn values(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+                let fields = [$((Field::$variant.name(), self.$field)),*].into_iter();
+                let named = fields.filter_map(|(name, value)| Some((name, value?)));
+                named.chain(self.others.iter().map(|(_, value)| (WHOLE, *value)))
             }
         }
     };
@@ -75,38 +91,109 @@ fields! {
     SentAt sent_at = "sentAt";
 }
 
+/// How much an event is. Each figure is an upper bound, and costs next to nothing: nearly every event is cleared of all suspicion by them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    /// How long it is, without white space between its fields.
+    bytes: usize,
+    /// How many objects and arrays its fields have; what looks like one in a string counts as well.
+    openings: usize,
+    /// Whether anything in it is written with an escape.
+    escapes: bool,
+}
+
+impl Size {
+    fn add(&mut self, key: &str, value: &str) {
+        // Two quotes, a colon and a comma.
+        self.bytes += key.len() + value.len() + 4;
+        let (openings, escapes) = match value.as_bytes().first() {
+            Some(b'{' | b'[') => {
+                let (openings, backslashes) = json::tally(value);
+                (openings, backslashes > 0)
+            }
+            Some(b'"') => (0, json::has_escape(value)),
+            _ => (0, false),
+        };
+        self.openings += openings;
+        self.escapes |= escapes;
+    }
+}
+
+impl<'de> Deserialize<'de> for Wire<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+struct Fields;
+
+/// Text that is borrowed unless it is written with escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Wire<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Wire<'de>, A::Error> {
+        let mut wire = Wire::default();
+        while let Some(Key(key)) = members.next_key()? {
+            let value = members.next_value::<&RawValue>()?.get();
+            wire.size.add(&key, value);
+            wire.size.escapes |= matches!(key, Cow::Owned(_));
+            match Field::named(&key) {
+                Some(field) => wire.put(field, Some(value).filter(|value| *value != "null")),
+                None => wire.others.push((key, value)),
+            }
+        }
+        Ok(wire)
+    }
+}
+
 impl<'a> Wire<'a> {
-    /// Reads the fields of an event. That it is valid JSON is known, so its members are walked and not parsed again.
+    /// Reads the fields of an event that stands for itself.
+    pub(super) fn read(item: &'a RawValue) -> Result<Self, Rejected> {
+        serde_json::from_str(item.get()).map_err(|_unread| {
+            // It is JSON: if it is an object, one of its keys is no text.
+            let message =
+                if item.get().starts_with('{') { json::BadEscape::LoneSurrogate.message() } else { "must be an object" };
+            Rejected::invalid(WHOLE, message)
+        })
+    }
+
+    /// Checks what the JSON grammar lets through and later readers would stumble over.
     ///
     /// A field that is stated twice is refused: what a reader makes of it depends on the reader, and the gateway must not decide
     /// on one of the two and hand on the other.
-    pub(super) fn read(item: &'a RawValue) -> Result<Self, Rejected> {
-        let none = || Rejected::invalid(WHOLE, "must be an object");
-        if !item.get().starts_with('{') {
-            return Err(none());
+    pub(super) fn check(&self) -> Result<(), Rejected> {
+        if self.size.bytes > EVENT_BYTES_MAX {
+            return Err(Rejected::new("body_too_large", WHOLE, "has more than 32 KB"));
         }
-        let mut wire = Self::default();
-        let mut members = json::members(item.get());
-        for (key, value) in &mut members {
-            let field = match json::between_quotes(key).and_then(Field::named) {
-                Some(field) => field,
-                None => {
-                    // It may be written with escapes.
-                    let key = json::string(key).ok_or_else(none)?;
-                    let Some(field) = Field::named(&key) else {
-                        wire.others.push((key, value));
-                        continue;
-                    };
-                    field
-                }
-            };
-            wire.put(field, Some(value).filter(|value| *value != "null"));
+        if self.size.openings >= DEPTH_MAX || self.size.bytes > PROPERTIES_MAX {
+            self.check_nesting()?;
         }
-        wire.openings = 1 + members.openings();
-        match wire.twice {
-            Some(field) => Err(Rejected::invalid(field, "is stated twice")),
-            None => Ok(wire),
+        if self.size.escapes {
+            self.check_escapes()?;
         }
+        self.twice.map_or(Ok(()), |field| Err(Rejected::invalid(field, "is stated twice")))
+    }
+
+    fn check_nesting(&self) -> Result<(), Rejected> {
+        let mut members = 0;
+        for (field, value) in self.values() {
+            members += 1 + members_of(field, value)?;
+        }
+        if members > PROPERTIES_MAX { Err(too_many(WHOLE)) } else { Ok(()) }
+    }
+
+    fn check_escapes(&self) -> Result<(), Rejected> {
+        if self.others.iter().any(|(key, _)| key.contains('\0')) {
+            return Err(Rejected::invalid(WHOLE, json::BadEscape::Nul.message()));
+        }
+        self.values().try_for_each(|(field, value)| without_bad_escape(field, value))
     }
 
     /// What the protocol does not name, and integration switches if there are any, as one object.
@@ -123,16 +210,27 @@ impl<'a> Wire<'a> {
         let others = self.others.iter().map(|(key, raw)| (Cow::Borrowed(&**key), *raw));
         Ok(merge::object(first.into_iter().chain(others)))
     }
+}
 
-    /// The field of the protocol in which this place of an event's text lies.
-    pub(super) fn field_at(raw: &str, at: usize) -> &'static str {
-        let mut members = json::members(raw);
-        while let Some((key, _)) = members.next() {
-            if members.position() >= at {
-                let key = json::string(key).unwrap_or_default();
-                return Field::named(&key).map_or(WHOLE, Field::name);
-            }
-        }
-        WHOLE
+/// Checks what a batch says for all its events as each of them would be.
+pub(super) fn sound(field: &'static str, value: &str) -> Result<(), Rejected> {
+    if members_of(field, value)? > PROPERTIES_MAX {
+        return Err(too_many(field));
     }
+    without_bad_escape(field, value)
+}
+
+/// How many members the objects of a field's value have together.
+fn members_of(field: &'static str, value: &str) -> Result<usize, Rejected> {
+    // The event itself is one level more.
+    let nesting = json::Nesting::of(value, DEPTH_MAX - 1);
+    if nesting.depth >= DEPTH_MAX { Err(Rejected::invalid(field, "is nested too deep")) } else { Ok(nesting.members) }
+}
+
+fn without_bad_escape(field: &'static str, value: &str) -> Result<(), Rejected> {
+    json::bad_escape(value).map_or(Ok(()), |bad| Err(Rejected::invalid(field, bad.message())))
+}
+
+fn too_many(field: &'static str) -> Rejected {
+    Rejected::invalid(field, "has more than 10000 properties")
 }

@@ -24,7 +24,7 @@ use crate::consent::{self, Besides, Consents, KeptBack, Method, Order, Recorded,
 use crate::error::{Code, Problem};
 use crate::events::Event;
 use crate::events::consent_object;
-use crate::events::parse::Rejected;
+use crate::events::parse::{Events, Rejected};
 use crate::gate::explain::{Asked, LinkExplanation};
 use crate::gate::{self, Explanation, Question};
 use crate::identity::{self, Directory, Found, Identifier, Resolved};
@@ -158,18 +158,9 @@ impl Intake {
     /// # Errors
     /// When the store cannot take more; then nothing is kept of the events since the last commit, and the sender may retry
     /// the whole request: what had been kept is recognised.
-    pub async fn accept(&self, sender: Sender<'_>, events: Vec<Result<Event<'_>, Rejected>>) -> Result<Answer, Error> {
-        let (mut answer, mut decided, mut places) = (Answer::default(), Vec::new(), Vec::with_capacity(events.len()));
-        // Collected, because that leaves them where they are.
-        let good: Vec<Event<'_>> = events
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, event)| {
-                let event = event.map_err(|rejected| answer.rejected.push((index, rejected))).ok()?;
-                places.push(index);
-                Some(event)
-            })
-            .collect();
+    pub async fn accept(&self, sender: Sender<'_>, events: Events<'_>) -> Result<Answer, Error> {
+        let Events { good, places, rejected } = events;
+        let (mut answer, mut decided) = (Answer { rejected, ..Answer::default() }, Vec::new());
         // A decision in the middle of a request decides what comes after it, so each begins a stretch of its own.
         let mut begin = 0;
         for (at, event) in good.iter().enumerate().filter(|(_, event)| consent_object::is_preference_update(event)) {

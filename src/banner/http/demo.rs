@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::auth::{self, device};
 use crate::error::{Code, Problem};
 use crate::events::Object;
-use crate::events::parse::{Received, event};
+use crate::events::parse;
 use crate::identity;
 use crate::limit::{self, Class};
 use crate::policy::{IdentifierKind, Policy, Source, SourceKind};
@@ -187,8 +187,8 @@ pub async fn explain(req: HttpRequest, app: web::Data<App>, body: web::Bytes) ->
     }
     let item: &RawValue = serde_json::from_slice(&body).map_err(|_unreadable| Problem::new(Code::InvalidJson))?;
     let at = app.clock.now();
-    let mut event = event(item, None, &Received::at(at))
-        .map_err(|refused| Problem::field(Code::InvalidField, refused.field).detail(refused.message))?;
+    let mut event =
+        parse::alone(item, at).map_err(|refused| Problem::field(Code::InvalidField, refused.field).detail(refused.message))?;
     if event.anonymous_id.is_some() {
         return Err(Problem::field(Code::InvalidField, "anonymousId").detail("the device is the one of the cookie"));
     }

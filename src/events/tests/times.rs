@@ -79,7 +79,7 @@ fn a_clock_that_is_wrong_by_years_and_does_not_say_so_is_refused() {
 
 #[test]
 fn the_nearest_word_about_sending_counts() {
-    let at = |body: &str, header| batch(body.as_bytes()).unwrap().events(None, NOW, header).remove(0).unwrap().at;
+    let at = |body: &str, header| batch(body.as_bytes()).unwrap().events(None, NOW, header).good.remove(0).at;
     let event = r#""type":"page","userId":"u","timestamp":"2026-11-22T04:34:05Z""#;
     let own = format!(r#"{{"sentAt":"2020-01-01T00:00:00Z","batch":[{{{event},"sentAt":"2026-11-22T04:34:05Z"}}]}}"#);
     let envelope = format!(r#"{{"sentAt":"2026-11-22T04:34:05Z","batch":[{{{event}}}]}}"#);

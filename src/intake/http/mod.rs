@@ -24,8 +24,8 @@ use super::Sender;
 use crate::app::App;
 use crate::auth::{self, Scope, device};
 use crate::error::{Code, Problem};
-use crate::events::parse::{Received, Rejected, event};
-use crate::events::{Event, EventType};
+use crate::events::EventType;
+use crate::events::parse::{Events, Rejected, alone};
 
 /// All or nothing.
 static STRICT_MODE: HeaderName = HeaderName::from_static("x-strict-mode");
@@ -123,11 +123,8 @@ async fn take(req: &HttpRequest, payload: web::Payload, app: &App, takes: Takes)
     if let Some(device) = &device {
         name_device(&mut events, device);
     }
-    if is_strict(req) && takes == Takes::Batch {
-        let refused: Vec<_> = events.iter().enumerate().filter_map(|(i, event)| Some((i, event.as_ref().err()?))).collect();
-        if !refused.is_empty() {
-            return Ok(strictly(0, refused.into_iter()));
-        }
+    if is_strict(req) && takes == Takes::Batch && !events.rejected.is_empty() {
+        return Ok(strictly(0, &events.rejected));
     }
     let count = events.len();
     let sender = Sender { policy: &policy, source, received_at: at, signal: wire::signal(req, &policy) };
@@ -135,28 +132,24 @@ async fn take(req: &HttpRequest, payload: web::Payload, app: &App, takes: Takes)
     let accepted = count.saturating_sub(answer.rejected.len());
     match (takes, answer.rejected.first()) {
         (Takes::One(_), Some((_, rejected))) => Err(wire::problem(rejected)),
-        (Takes::Batch, Some(_)) if is_strict(req) => Ok(strictly(accepted, answer.rejected.iter().map(|(i, r)| (*i, r)))),
-        _ => Ok(HttpResponse::Ok().json(Taken {
-            success: true,
-            accepted,
-            rejected: listed(answer.rejected.iter().map(|(i, r)| (*i, r))),
-        })),
+        (Takes::Batch, Some(_)) if is_strict(req) => Ok(strictly(accepted, &answer.rejected)),
+        _ => Ok(HttpResponse::Ok().json(Taken { success: true, accepted, rejected: listed(&answer.rejected) })),
     }
 }
 
 /// What names no device comes from the one whose browser sent it.
-fn name_device<'a>(events: &mut [Result<Event<'a>, Rejected>], device: &'a str) {
-    for event in events.iter_mut().flatten().filter(|event| event.anonymous_id.is_none()) {
+fn name_device<'a>(events: &mut Events<'a>, device: &'a str) {
+    for event in events.good.iter_mut().filter(|event| event.anonymous_id.is_none()) {
         event.anonymous_id = Some(Cow::Borrowed(device));
     }
 }
 
-fn listed<'a>(rejected: impl Iterator<Item = (usize, &'a Rejected)>) -> Vec<Refused<'a>> {
-    rejected.map(|(index, r)| Refused { index, code: r.code, field: &r.field, message: &r.message }).collect()
+fn listed(rejected: &[(usize, Rejected)]) -> Vec<Refused<'_>> {
+    rejected.iter().map(|(index, r)| Refused { index: *index, code: r.code, field: &r.field, message: &r.message }).collect()
 }
 
 /// The answer to somebody who wants to hear of a refused event loudly.
-fn strictly<'a>(accepted: usize, rejected: impl Iterator<Item = (usize, &'a Rejected)>) -> HttpResponse {
+fn strictly(accepted: usize, rejected: &[(usize, Rejected)]) -> HttpResponse {
     let said = if accepted == 0 { "Nothing of the batch was kept." } else { "The other events of the batch were kept." };
     let problem = Problem::field(Code::InvalidField, "batch").detail(format!("Events were refused; see `rejected`. {said}"));
     let mut answer = serde_json::to_value(problem.body()).unwrap_or_default();
@@ -212,7 +205,7 @@ pub async fn explain(req: HttpRequest, app: web::Data<App>, body: web::Bytes) ->
     let item = asked.event.ok_or_else(|| Problem::field(Code::MissingField, "event"))?;
     let language = asked.language.as_ref().and_then(Value::as_str).unwrap_or("en");
     let at = app.clock.now();
-    let event = event(&item, None, &Received::at(at)).map_err(|r| {
+    let event = alone(&item, at).map_err(|r| {
         let field = if r.field.is_empty() { String::from("event") } else { format!("event.{}", r.field) };
         Problem::field(Code::InvalidField, field).detail(r.message)
     })?;

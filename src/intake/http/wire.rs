@@ -147,7 +147,9 @@ mod tests {
                     Takes::Batch => parse::batch(body.as_bytes()),
                 };
                 let refused = match read {
-                    Ok(envelope) => envelope.events(takes.kind(), 0, None).into_iter().filter_map(Result::err).collect(),
+                    Ok(envelope) => {
+                        envelope.events(takes.kind(), 0, None).rejected.into_iter().map(|(_, rejected)| rejected).collect()
+                    }
                     Err(rejected) => vec![rejected],
                 };
                 for rejected in refused {
