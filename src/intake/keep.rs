@@ -50,7 +50,7 @@ struct Attempt {
     /// Identifiers that this attempt makes known: who meets one of them again has to wait for the commit.
     fresh: Vec<Identifier>,
     /// How many events went to a destination, or were kept back from it for a reason.
-    counts: Vec<((usize, Option<Reason>), u64)>,
+    counts: Tally<(usize, Option<Reason>)>,
     /// Tags of the destinations of one event after the other.
     tags: Vec<u32>,
     accepted: usize,
@@ -129,8 +129,7 @@ impl Intake {
                     continue;
                 }
             };
-            let tally = attempt.tally(sender);
-            let Attempt { batch, plans, claims, accepted, withheld, duplicates, writes, .. } = attempt;
+            let Attempt { batch, plans, claims, counts, accepted, withheld, duplicates, writes, .. } = attempt;
             if writes {
                 match self.commit(batch, plans, claims).await {
                     Ok(()) => {}
@@ -142,7 +141,11 @@ impl Intake {
                     Err(error) => return Err(error.into()),
                 }
             }
-            self.counters.add(&tally);
+            let in_words = |((destination, reason), n): ((usize, Option<Reason>), u64)| {
+                let destination = sender.policy.destinations.get(destination).map_or("", |d| d.id.as_str());
+                ((destination, reason.map_or("accepted", Reason::code)), n)
+            };
+            self.counters.add(sender.source_id(), counts.into_iter().map(in_words));
             answer.accepted += accepted;
             answer.withheld += withheld;
             answer.duplicates += duplicates;
@@ -189,9 +192,7 @@ impl Intake {
     /// Deals with events until one cannot be dealt with yet. Says how many those were, and what is to be done with the next.
     fn attempt(&self, sender: Sender<'_>, events: &[Event<'_>], attempt: &mut Attempt) -> Result<(usize, Step), Error> {
         let mut index = 0;
-        if events.len() > 1 {
-            attempt.batch.expect_appends(events.iter().map(|event| event.stored_bytes() + ENTRY_BYTES).sum());
-        }
+        attempt.batch.expect_appends(events.iter().map(|event| event.stored_bytes() + ENTRY_BYTES).sum());
         let mut verdicts = Vec::new();
         for some in events.chunks(LOOKED_AT_ONCE) {
             let looked = self.look(sender.policy, (sender.source, sender.received_at), some);
@@ -385,21 +386,7 @@ impl Intake {
 impl Attempt {
     fn count(&mut self, verdicts: &[Verdict]) {
         for verdict in verdicts {
-            let what = (verdict.destination, verdict.outcome.as_ref().err().map(|withheld| withheld.reason));
-            match self.counts.iter_mut().find(|(counted, _)| *counted == what) {
-                Some((_, count)) => *count += 1,
-                None => self.counts.push((what, 1)),
-            }
+            self.counts.one((verdict.destination, verdict.outcome.as_ref().err().map(|withheld| withheld.reason)));
         }
-    }
-
-    /// What became of the events, in words.
-    fn tally<'a>(&self, sender: Sender<'a>) -> Tally<'a> {
-        let mut tally = Tally::default();
-        for ((destination, reason), count) in &self.counts {
-            let destination = sender.policy.destinations.get(*destination).map_or("", |d| d.id.as_str());
-            tally.add(sender.source_id(), destination, reason.map_or("accepted", Reason::code), *count);
-        }
-        tally
     }
 }

@@ -192,9 +192,9 @@ impl Intake {
     fn count_rejected(&self, sender: Sender<'_>, answer: &Answer) {
         let mut tally = Tally::default();
         for (_, rejected) in &answer.rejected {
-            tally.one(sender.source_id(), "", rejected.code);
+            tally.one(("", rejected.code));
         }
-        self.counters.add(&tally);
+        self.counters.add(sender.source_id(), tally);
     }
 
     /// Records what a consent banner reports by an event, if the source is trusted with it. From others it changes nothing.

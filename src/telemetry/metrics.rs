@@ -1,8 +1,10 @@
 //! Figures. Labels come from closed sets: route patterns, methods, statuses, IDs of the policy, reason codes.
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 
 use actix_web::http::Method;
+use parking_lot::RwLock;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -57,6 +59,8 @@ impl MetricConstructor<Histogram> for Durations {
 pub struct Metrics {
     requests: Family<Request, Counter>,
     durations: Family<Route, Histogram, Durations>,
+    /// The figures of both for what was answered before, so that they are found with one look.
+    known: RwLock<HashMap<Request, (Counter, Histogram)>>,
 }
 
 /// What the rooms know about themselves at the moment of asking.
@@ -82,14 +86,22 @@ impl Metrics {
     /// Nothing has happened yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { requests: Family::default(), durations: Family::new_with_constructor(Durations) }
+        Self { requests: Family::default(), durations: Family::new_with_constructor(Durations), known: RwLock::default() }
     }
 
     /// Counts an answered request.
     pub fn answered(&self, method: &'static str, route: String, status: u16, seconds: f64) {
-        let route = Route { route };
-        self.durations.get_or_create(&route).observe(seconds);
-        self.requests.get_or_create(&Request { method, route: route.route, status }).inc();
+        let request = Request { method, route, status };
+        if let Some((count, durations)) = self.known.read().get(&request) {
+            count.inc();
+            durations.observe(seconds);
+            return;
+        }
+        let durations = self.durations.get_or_create_owned(&Route { route: request.route.clone() });
+        let count = self.requests.get_or_create_owned(&request);
+        count.inc();
+        durations.observe(seconds);
+        self.known.write().insert(request, (count, durations));
     }
 
     /// Everything as text.
