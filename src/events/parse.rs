@@ -12,7 +12,7 @@ use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::wire::{self, Wire};
+use super::wire::{self, Fields, Wire};
 use super::{Event, EventType, Object, json, merge, time};
 use crate::clock::Millis;
 pub use crate::limit::{BATCH_EVENTS_MAX, EVENT_BYTES_MAX, EVENT_MEMBERS_MAX as PROPERTIES_MAX, MESSAGE_ID_CHARS_MAX};
@@ -24,8 +24,8 @@ pub const ID_CHARS_MAX: usize = 512;
 /// What a batch's own context may come to when each of its events gets a copy: otherwise 500 kB of request become 80 MB.
 pub const SHARED_CONTEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// SDKs send so many events at a time, or a few more.
-const BATCH_EVENTS_USUAL: usize = 32;
+/// SDKs seldom send more events at a time.
+const BATCH_EVENTS_USUAL: usize = 100;
 
 /// Under which message IDs are made for events that have none.
 const MESSAGE_IDS: Uuid = Uuid::from_u128(0x6b1d_3f0a_52c9_4f7e_9a64_0d8e_71b2_c530);
@@ -63,7 +63,7 @@ impl Rejected {
 pub struct Envelope<'a> {
     /// The write key of the root, else that of the first event.
     pub write_key: Option<Cow<'a, str>>,
-    pub(super) items: Vec<Item<'a>>,
+    pub(super) items: Vec<Wire<'a>>,
     /// When the sender sent it, by its own clock. One that cannot be read counts as absent, for the events' sake.
     sent_at: Option<Millis>,
     /// A context for all events.
@@ -72,9 +72,6 @@ pub struct Envelope<'a> {
     integrations: Option<&'a RawValue>,
     body: &'a [u8],
 }
-
-/// The fields of one event, or why it has none.
-type Item<'a> = Result<Wire<'a>, Rejected>;
 
 /// The events of a body, each parsed or refused by itself.
 #[derive(Debug, Default)]
@@ -104,7 +101,7 @@ impl Events<'_> {
 impl<'a> Envelope<'a> {
     /// All events.
     #[must_use]
-    pub fn events(self, kind: Option<EventType>, received_at: Millis, header_sent_at: Option<Millis>) -> Events<'a> {
+    pub fn events(&self, kind: Option<EventType>, received_at: Millis, header_sent_at: Option<Millis>) -> Events<'a> {
         let mut when = Received {
             at: received_at,
             sent_at: self.sent_at,
@@ -117,9 +114,9 @@ impl<'a> Envelope<'a> {
         };
         let mut events = Events { good: Vec::with_capacity(self.items.len()), ..Events::default() };
         events.places.reserve(self.items.len());
-        for (index, item) in self.items.into_iter().enumerate() {
+        for (index, wire) in self.items.iter().enumerate() {
             when.index = index;
-            match item.and_then(|wire| event(&wire, kind, &when)) {
+            match event(wire, kind, &when) {
                 Ok(event) => {
                     events.good.push(event);
                     events.places.push(index);
@@ -178,7 +175,7 @@ pub fn alone(item: &RawValue, received_at: Millis) -> Result<Event<'_>, Rejected
         body: item.get().as_bytes(),
         digest: OnceCell::new(),
     };
-    event(&Wire::read(item)?, None, &when)
+    event(&Wire::read_odd(item), None, &when)
 }
 
 /// Reads a body that is one flat event.
@@ -187,12 +184,12 @@ pub fn alone(item: &RawValue, received_at: Millis) -> Result<Event<'_>, Rejected
 /// [`Rejected`] if it is not valid JSON.
 pub fn single(body: &[u8]) -> Result<Envelope<'_>, Rejected> {
     let text = text(body)?;
-    let item = match serde_json::from_str(text) {
-        Ok(wire) => Ok(wire),
-        Err(_told_below) => Wire::read(serde_json::from_str(text).map_err(|error| not_json(&error))?),
+    let wire = match Wire::read(text) {
+        Ok(wire) => wire,
+        Err(_told_below) => Wire::read_odd(serde_json::from_str(text).map_err(|error| not_json(&error))?),
     };
-    let write_key = item.as_ref().ok().and_then(|wire| json::string(wire.write_key?));
-    Ok(Envelope { write_key, items: vec![item], sent_at: None, context: None, integrations: None, body })
+    let write_key = wire.write_key.and_then(json::string);
+    Ok(Envelope { write_key, items: vec![wire], sent_at: None, context: None, integrations: None, body })
 }
 
 /// A batch as it stands on the wire, with its events in one form or the other.
@@ -211,7 +208,7 @@ struct Root<'a, T> {
 }
 
 /// The events of a batch in which every one is an object with keys that are text, read in one pass.
-struct Objects<'a>(Vec<Item<'a>>);
+struct Objects<'a>(Vec<Wire<'a>>);
 
 impl<'de> Deserialize<'de> for Objects<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -226,13 +223,13 @@ impl<'de> Deserialize<'de> for Objects<'de> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Objects<'de>, A::Error> {
                 let mut items = Vec::with_capacity(BATCH_EVENTS_USUAL);
-                while let Some(wire) = elements.next_element()? {
+                while elements.next_element_seed(Fields(items.push_mut(Wire::default())))?.is_some() {
                     // In memory an event is larger than its text can be.
-                    if items.len() == BATCH_EVENTS_MAX {
+                    if items.len() > BATCH_EVENTS_MAX {
                         return Err(A::Error::custom("too many events"));
                     }
-                    items.push(Ok(wire));
                 }
+                items.pop();
                 Ok(Objects(items))
             }
         }
@@ -256,14 +253,14 @@ pub fn batch(body: &[u8]) -> Result<Envelope<'_>, Rejected> {
     let items = batch.ok_or_else(|| Rejected::missing("batch", "is required: an array of events"))?;
     let context = shared("context", context, items.len())?;
     let integrations = shared("integrations", integrations, items.len())?;
-    let own_key = || json::string(items.first()?.as_ref().ok()?.write_key?);
+    let own_key = || json::string(items.first()?.write_key?);
     let write_key = write_key.and_then(|raw| json::string(raw.get())).or_else(own_key);
     let sent_at = sent_at.and_then(|raw| time::parse(&json::string(raw.get())?));
     Ok(Envelope { write_key, items, sent_at, context, integrations, body })
 }
 
 /// Reads a batch that has something that is no event, so that it costs its neighbours nothing.
-fn one_by_one(text: &str) -> Result<Root<'_, Vec<Item<'_>>>, Rejected> {
+fn one_by_one(text: &str) -> Result<Root<'_, Vec<Wire<'_>>>, Rejected> {
     let root: Root<'_, Vec<&RawValue>> = serde_json::from_str(text).map_err(|error| {
         if error.is_data() {
             return Rejected::invalid("batch", "must be an array in an object that states no field twice");
@@ -274,7 +271,7 @@ fn one_by_one(text: &str) -> Result<Root<'_, Vec<Item<'_>>>, Rejected> {
     if batch.as_ref().is_some_and(|batch| batch.len() > BATCH_EVENTS_MAX) {
         return Err(Rejected::new("too_many_events", "batch", "has more than 2500 events"));
     }
-    let batch = batch.map(|batch| batch.into_iter().map(Wire::read).collect());
+    let batch = batch.map(|batch| batch.into_iter().map(Wire::read_odd).collect());
     Ok(Root { write_key, sent_at, context, integrations, batch })
 }
 

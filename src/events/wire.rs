@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::parse::{DEPTH_MAX, EVENT_BYTES_MAX, PROPERTIES_MAX, Rejected};
@@ -22,7 +22,8 @@ macro_rules! fields {
             /// Who may send it, if the body says so here.
             pub(super) write_key: Option<&'a str>,
             seen: u32,
-            twice: Option<&'static str>,
+            /// Why it is none, whatever its fields say.
+            fault: Option<Fault>,
             others: Vec<(Cow<'a, str>, &'a str)>,
             size: Size,
         }
@@ -58,7 +59,7 @@ macro_rules! fields {
                 }
                 let bit = 1_u32 << field as u32;
                 if self.seen & bit != 0 {
-                    self.twice = Some(field.name());
+                    self.fault = Some(Fault::Twice(field.name()));
                 }
                 self.seen |= bit;
             }
@@ -91,6 +92,17 @@ fields! {
     SentAt sent_at = "sentAt";
 }
 
+/// Why something is no event.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    NoObject,
+    /// One of its keys is no text: it has half of a surrogate pair.
+    OddKey,
+    /// It states this field twice. What a reader makes of that depends on the reader, and the gateway must not decide on one of the two and
+    /// hand on the other.
+    Twice(&'static str),
+}
+
 /// How much an event is. Each figure is an upper bound, and costs next to nothing: nearly every event is cleared of all suspicion by them.
 #[derive(Clone, Copy, Debug, Default)]
 struct Size {
@@ -119,27 +131,30 @@ impl Size {
     }
 }
 
-impl<'de> Deserialize<'de> for Wire<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Fields)
+/// Reads the fields of an event into the place where they stay: three hundred bytes are not copied for nothing.
+pub(super) struct Fields<'w, 'a>(pub(super) &'w mut Wire<'a>);
+
+impl<'de> DeserializeSeed<'de> for Fields<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
-
-struct Fields;
 
 /// Text that is borrowed unless it is written with escapes.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de> Visitor<'de> for Fields {
-    type Value = Wire<'de>;
+impl<'de> Visitor<'de> for Fields<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an event")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Wire<'de>, A::Error> {
-        let mut wire = Wire::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let Self(wire) = self;
         while let Some(Key(key)) = members.next_key()? {
             let value = members.next_value::<&RawValue>()?.get();
             wire.size.add(&key, value);
@@ -149,25 +164,31 @@ impl<'de> Visitor<'de> for Fields {
                 None => wire.others.push((key, value)),
             }
         }
-        Ok(wire)
+        Ok(())
     }
 }
 
 impl<'a> Wire<'a> {
-    /// Reads the fields of an event that stands for itself.
-    pub(super) fn read(item: &'a RawValue) -> Result<Self, Rejected> {
-        serde_json::from_str(item.get()).map_err(|_unread| {
-            // It is JSON: if it is an object, one of its keys is no text.
-            let message =
-                if item.get().starts_with('{') { json::BadEscape::LoneSurrogate.message() } else { "must be an object" };
-            Rejected::invalid(WHOLE, message)
-        })
+    /// Reads the fields of an event that is all of a text.
+    ///
+    /// # Errors
+    /// When the text is no event, or no JSON.
+    pub(super) fn read(text: &'a str) -> serde_json::Result<Self> {
+        let mut wire = Self::default();
+        let mut parser = serde_json::Deserializer::from_str(text);
+        Fields(&mut wire).deserialize(&mut parser)?;
+        parser.end()?;
+        Ok(wire)
+    }
+
+    /// Reads what should be an event and is JSON at least. What is wrong with it is told by [`Wire::check`].
+    pub(super) fn read_odd(item: &'a RawValue) -> Self {
+        let is_object = item.get().starts_with('{');
+        let odd = |_unread| Self { fault: Some(if is_object { Fault::OddKey } else { Fault::NoObject }), ..Self::default() };
+        Self::read(item.get()).unwrap_or_else(odd)
     }
 
     /// Checks what the JSON grammar lets through and later readers would stumble over.
-    ///
-    /// A field that is stated twice is refused: what a reader makes of it depends on the reader, and the gateway must not decide
-    /// on one of the two and hand on the other.
     pub(super) fn check(&self) -> Result<(), Rejected> {
         if self.size.bytes > EVENT_BYTES_MAX {
             return Err(Rejected::new("body_too_large", WHOLE, "has more than 32 KB"));
@@ -178,7 +199,12 @@ impl<'a> Wire<'a> {
         if self.size.escapes {
             self.check_escapes()?;
         }
-        self.twice.map_or(Ok(()), |field| Err(Rejected::invalid(field, "is stated twice")))
+        match self.fault {
+            None => Ok(()),
+            Some(Fault::NoObject) => Err(Rejected::invalid(WHOLE, "must be an object")),
+            Some(Fault::OddKey) => Err(Rejected::invalid(WHOLE, json::BadEscape::LoneSurrogate.message())),
+            Some(Fault::Twice(field)) => Err(Rejected::invalid(field, "is stated twice")),
+        }
     }
 
     fn check_nesting(&self) -> Result<(), Rejected> {

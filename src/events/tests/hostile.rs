@@ -15,10 +15,10 @@ const PATHS: [&str; 8] =
 fn drive(body: &[u8]) {
     let policy = policy();
     for read in [single as fn(&[u8]) -> Result<Envelope<'_>, Rejected>, batch] {
+        let Ok(envelope) = read(body) else {
+            continue;
+        };
         for kind in [None, Some(EventType::Track), Some(EventType::Page)] {
-            let Ok(envelope) = read(body) else {
-                continue;
-            };
             for event in envelope.events(kind, NOW, Some(NOW - 1_000_000)).good {
                 let _found = PATHS.map(|path| event.lookup(path).map(|value| value.len()));
                 let _read = (narrowing(&event, &policy), preference_update(&event, &policy));
