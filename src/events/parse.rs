@@ -246,7 +246,9 @@ pub fn batch(body: &[u8]) -> Result<Envelope<'_>, Rejected> {
     let text = text(body)?;
     let Root { write_key, sent_at, context, integrations, batch } = match serde_json::from_str::<Root<'_, Objects<'_>>>(text) {
         Ok(Root { write_key, sent_at, context, integrations, batch }) => {
-            Root { write_key, sent_at, context, integrations, batch: batch.map(|objects| objects.0) }
+            let (mut batch, escapes) = (batch.map(|objects| objects.0), json::has_escape(text));
+            batch.iter_mut().flatten().for_each(|wire| wire.note_escapes(escapes));
+            Root { write_key, sent_at, context, integrations, batch }
         }
         Err(_told_below) => one_by_one(text)?,
     };
@@ -306,14 +308,14 @@ fn event<'a>(wire: &Wire<'a>, kind: Option<EventType>, when: &Received<'a>) -> R
     wire.check()?;
     let (original_at, at) = times(wire, when)?;
     let event = Event {
-        kind: kind.map_or_else(|| type_of(wire.kind), Ok)?,
-        message_id: message_id(wire.message_id, || when.message_id())?,
-        user_id: id("userId", wire.user_id)?,
-        anonymous_id: id("anonymousId", wire.anonymous_id)?,
-        previous_id: id("previousId", wire.previous_id)?,
-        group_id: id("groupId", wire.group_id)?,
-        event: string("event", wire.event)?,
-        name: string("name", wire.name)?,
+        kind: kind.map_or_else(|| type_of(wire), Ok)?,
+        message_id: message_id(wire, || when.message_id())?,
+        user_id: id(wire, "userId", wire.user_id)?,
+        anonymous_id: id(wire, "anonymousId", wire.anonymous_id)?,
+        previous_id: id(wire, "previousId", wire.previous_id)?,
+        group_id: id(wire, "groupId", wire.group_id)?,
+        event: string(wire, "event", wire.event)?,
+        name: string(wire, "name", wire.name)?,
         properties: object("properties", wire.properties)?.map(Object::part),
         traits: object("traits", wire.traits)?.map(Object::part),
         context: merge::under(object("context", wire.context)?, when.context.map(RawValue::get)),
@@ -341,9 +343,9 @@ fn complete(event: &Event<'_>) -> Result<(), Rejected> {
     }
 }
 
-fn type_of(raw: Option<&str>) -> Result<EventType, Rejected> {
-    let raw = raw.ok_or_else(|| Rejected::missing("type", "is required in a batch"))?;
-    let kind = json::string(raw).and_then(|name| EventType::parse(&name));
+fn type_of(wire: &Wire<'_>) -> Result<EventType, Rejected> {
+    let raw = wire.kind.ok_or_else(|| Rejected::missing("type", "is required in a batch"))?;
+    let kind = wire.string(raw).and_then(|name| EventType::parse(&name));
     kind.ok_or_else(|| Rejected::invalid("type", "must be track, identify, page, screen, group or alias"))
 }
 
@@ -354,35 +356,39 @@ fn times(wire: &Wire<'_>, when: &Received<'_>) -> Result<(Option<Millis>, Millis
         Some(raw) => ("originalTimestamp", Some(raw)),
         None => ("timestamp", wire.timestamp),
     };
-    let original = moment(field, raw)?;
-    let sent_at = moment("sentAt", wire.sent_at)?.or(when.sent_at).or(when.header_sent_at);
+    let original = moment(wire, field, raw)?;
+    let sent_at = moment(wire, "sentAt", wire.sent_at)?.or(when.sent_at).or(when.header_sent_at);
     let at = time::happened(original, sent_at, when.at)
         .ok_or_else(|| Rejected::invalid(field, "lies before the year 2000 or more than a day in the future"))?;
     Ok((original, at))
 }
 
-fn moment(field: &str, raw: Option<&str>) -> Result<Option<Millis>, Rejected> {
-    let Some(text) = string(field, raw)?.filter(|text| !text.is_empty()) else {
+fn moment<'a>(wire: &Wire<'a>, field: &str, raw: Option<&'a str>) -> Result<Option<Millis>, Rejected> {
+    let Some(text) = string(wire, field, raw)?.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
     time::parse(&text).map(Some).ok_or_else(|| Rejected::invalid(field, "must be a time in RFC 3339"))
 }
 
-fn message_id<'a>(raw: Option<&'a str>, made: impl FnOnce() -> String) -> Result<Cow<'a, str>, Rejected> {
-    let stated = id_within("messageId", raw, MESSAGE_ID_CHARS_MAX)?;
+fn message_id<'a>(wire: &Wire<'a>, made: impl FnOnce() -> String) -> Result<Cow<'a, str>, Rejected> {
+    let stated = id_within(wire, ("messageId", MESSAGE_ID_CHARS_MAX), wire.message_id)?;
     Ok(stated.unwrap_or_else(|| Cow::Owned(made())))
 }
 
-fn id<'a>(field: &str, raw: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Rejected> {
-    id_within(field, raw, ID_CHARS_MAX)
+fn id<'a>(wire: &Wire<'a>, field: &str, raw: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Rejected> {
+    id_within(wire, (field, ID_CHARS_MAX), raw)
 }
 
 /// An ID: a string, or a number, which is taken as it is written. Nothing and the empty string are no ID.
-fn id_within<'a>(field: &str, raw: Option<&'a str>, chars_max: usize) -> Result<Option<Cow<'a, str>>, Rejected> {
+fn id_within<'a>(
+    wire: &Wire<'a>,
+    (field, chars_max): (&str, usize),
+    raw: Option<&'a str>,
+) -> Result<Option<Cow<'a, str>>, Rejected> {
     let Some(raw) = raw else {
         return Ok(None);
     };
-    let value = json::text(raw).ok_or_else(|| Rejected::invalid(field, "must be a string or a number"))?;
+    let value = wire.text(raw).ok_or_else(|| Rejected::invalid(field, "must be a string or a number"))?;
     if value.len() > chars_max && value.chars().count() > chars_max {
         return Err(Rejected::invalid(field, &format!("has more than {chars_max} characters")));
     }
@@ -400,8 +406,8 @@ fn unseen(c: char) -> bool {
         || matches!(c, '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
-fn string<'a>(field: &str, raw: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Rejected> {
-    let read = |raw: &'a str| json::string(raw).ok_or_else(|| Rejected::invalid(field, "must be a string"));
+fn string<'a>(wire: &Wire<'a>, field: &str, raw: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Rejected> {
+    let read = |raw: &'a str| wire.string(raw).ok_or_else(|| Rejected::invalid(field, "must be a string"));
     raw.map(read).transpose()
 }
 

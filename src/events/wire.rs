@@ -110,7 +110,7 @@ struct Size {
     bytes: usize,
     /// How many objects and arrays its fields have; what looks like one in a string counts as well.
     openings: usize,
-    /// Whether anything in it is written with an escape.
+    /// Whether anything in it may be written with an escape.
     escapes: bool,
 }
 
@@ -118,16 +118,9 @@ impl Size {
     fn add(&mut self, key: &str, value: &str) {
         // Two quotes, a colon and a comma.
         self.bytes += key.len() + value.len() + 4;
-        let (openings, escapes) = match value.as_bytes().first() {
-            Some(b'{' | b'[') => {
-                let (openings, backslashes) = json::tally(value);
-                (openings, backslashes > 0)
-            }
-            Some(b'"') => (0, json::has_escape(value)),
-            _ => (0, false),
-        };
-        self.openings += openings;
-        self.escapes |= escapes;
+        if value.starts_with(['{', '[']) {
+            self.openings += json::openings(value);
+        }
     }
 }
 
@@ -158,7 +151,6 @@ impl<'de> Visitor<'de> for Fields<'_, 'de> {
         while let Some(Key(key)) = members.next_key()? {
             let value = members.next_value::<&RawValue>()?.get();
             wire.size.add(&key, value);
-            wire.size.escapes |= matches!(key, Cow::Owned(_));
             match Field::named(&key) {
                 Some(field) => wire.put(field, Some(value).filter(|value| *value != "null")),
                 None => wire.others.push((key, value)),
@@ -178,7 +170,24 @@ impl<'a> Wire<'a> {
         let mut parser = serde_json::Deserializer::from_str(text);
         Fields(&mut wire).deserialize(&mut parser)?;
         parser.end()?;
+        wire.note_escapes(json::has_escape(text));
         Ok(wire)
+    }
+
+    /// Notes whether there is an escape anywhere in the text that it was read from. Whoever has read it must say so; where many are read from
+    /// one text, one look at that is enough.
+    pub(super) const fn note_escapes(&mut self, anywhere: bool) {
+        self.size.escapes = anywhere;
+    }
+
+    /// The text of a string that one of its fields holds. `None` if it is something else.
+    pub(super) fn string(&self, raw: &'a str) -> Option<Cow<'a, str>> {
+        if self.size.escapes { json::string(raw) } else { json::between_quotes(raw).map(Cow::Borrowed) }
+    }
+
+    /// The same, or a number as it is written.
+    pub(super) fn text(&self, raw: &'a str) -> Option<Cow<'a, str>> {
+        if self.size.escapes || !raw.starts_with('"') { json::text(raw) } else { self.string(raw) }
     }
 
     /// Reads what should be an event and is JSON at least. What is wrong with it is told by [`Wire::check`].
