@@ -30,9 +30,23 @@ pub(super) fn captured() -> Vec<String> {
     CAPTURES.lines().filter_map(body).collect()
 }
 
-/// Parses a body as one event of this type.
+/// Parses a body as one event of this type. In a batch it is the same.
 pub(super) fn one(kind: Option<EventType>, body: &str) -> Result<Event<'_>, Rejected> {
-    in_order(single(body.as_bytes())?.events(kind, NOW, None)).remove(0)
+    let event = in_order(single(body.as_bytes())?.events(kind, NOW, None)).remove(0);
+    if kind.is_none() {
+        assert_eq!(nameless(&format!(r#"{{"batch":[{body}]}}"#)), [without_id(event.clone())]);
+    }
+    event
+}
+
+/// The events of a batch, without the IDs that may be made of all its bytes.
+pub(super) fn nameless(body: &str) -> Vec<String> {
+    all(body).into_iter().map(without_id).collect()
+}
+
+fn without_id(event: Result<Event<'_>, Rejected>) -> String {
+    let nameless = event.map(|event| Event { message_id: "".into(), ..event });
+    format!("{nameless:?}")
 }
 
 /// Parses a body as a batch.

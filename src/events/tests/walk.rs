@@ -8,8 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::find::object;
-use super::{all, any_json, captured, oddly};
-use crate::events::parse::Rejected;
+use super::{all, any_json, captured, nameless, oddly};
 use crate::events::{Event, json};
 
 /// The members of an object as the parser finds them, in order, those that stand twice included.
@@ -101,15 +100,6 @@ fn a_captured_event_is_read_as_the_parser_reads_it() {
             }
         }
     }
-}
-
-/// The events of a batch, without the IDs that are made of all its bytes.
-fn nameless(body: &str) -> Vec<String> {
-    let nameless = |event: Result<Event<'_>, Rejected>| {
-        let nameless = event.map(|event| Event { message_id: "".into(), ..event });
-        format!("{nameless:?}")
-    };
-    all(body).into_iter().map(nameless).collect()
 }
 
 proptest! {
