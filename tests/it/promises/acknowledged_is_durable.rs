@@ -108,6 +108,34 @@ fn a_message_that_is_sent_again_arrives_once_also_after_a_crash() {
     assert_eq!(arrived(&gateway).len(), 2, "another source's message of the same name is another message");
 }
 
+/// Each request holds messages that another one waits for, and waits for some that another one holds.
+#[test]
+fn the_same_messages_in_requests_at_the_same_time_arrive_once_in_whatever_order() {
+    let gateway = Gateway::start();
+    let people: Vec<Person> = (0..3).map(|i| Person::new(&format!("p{i}"))).collect();
+    people.iter().for_each(|p| drop(p.decides(&gateway, &[("analytics", "granted")])));
+    let mut expected = BTreeSet::new();
+    for round in 0..12 {
+        // Longer than what is looked up together, so that requests also meet in the middle.
+        let events: Vec<_> = (0..70).map(|i| people[(i + round) % people.len()].does("Product Viewed")).collect();
+        expected.extend(events.iter().map(id));
+        let mut orders = vec![events.clone(); 4];
+        orders[1].reverse();
+        orders[2].rotate_left(35);
+        orders[3].rotate_left(1);
+        std::thread::scope(|scope| {
+            for order in &orders {
+                let gateway = &gateway;
+                scope.spawn(move || assert_eq!(send(gateway, "wk_web", order)["accepted"], order.len()));
+            }
+        });
+    }
+    let arrived = arrived(&gateway);
+    let unique: BTreeSet<String> = arrived.iter().cloned().collect();
+    assert_eq!(unique, expected, "every event arrives");
+    assert_eq!(arrived.len(), unique.len(), "and arrives once");
+}
+
 #[test]
 fn a_second_gateway_on_the_same_folder_is_refused_with_words() {
     let gateway = Gateway::start();
