@@ -35,6 +35,7 @@ impl<'e> Found<'e> {
     pub fn at(&self, number: usize) -> Option<Cow<'e, str>> {
         match self.places.paths.get(number)? {
             Place::Below => json::text((*self.below.get(number)?)?),
+            Place::Own(name) => self.event.own(name),
             Place::Single(path) => self.event.lookup(path),
         }
     }

@@ -109,7 +109,7 @@ impl Event<'_> {
     #[must_use]
     pub fn lookup(&self, path: &str) -> Option<Cow<'_, str>> {
         let Some((head, tail)) = path.split_once('.') else {
-            return self.lookup_top(path);
+            return self.own(path);
         };
         let object = match head {
             "properties" => self.properties.as_ref(),
@@ -120,7 +120,8 @@ impl Event<'_> {
         json::text(tail.split('.').try_fold(object?.get(), json::find)?)
     }
 
-    fn lookup_top(&self, name: &str) -> Option<Cow<'_, str>> {
+    /// The same for a path without a dot.
+    fn own(&self, name: &str) -> Option<Cow<'_, str>> {
         let field = match name {
             "type" => return Some(Cow::Borrowed(self.kind.as_str())),
             "messageId" => return Some(Cow::Borrowed(&self.message_id)),

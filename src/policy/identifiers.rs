@@ -55,7 +55,9 @@ pub struct Places {
 pub enum Place {
     /// Together with all others that lead into the same object.
     Below,
-    /// By itself: it is a field of every event, or begins where no policy looks.
+    /// It is a field of the event itself.
+    Own(String),
+    /// By itself: it begins where no policy looks.
     Single(String),
 }
 
@@ -70,7 +72,8 @@ impl Places {
                 "traits" if head != path => &mut places.traits,
                 "context" if head != path => &mut places.context,
                 _ => {
-                    places.paths.push(Place::Single(path.to_owned()));
+                    let place = if path.contains('.') { Place::Single } else { Place::Own };
+                    places.paths.push(place(path.to_owned()));
                     continue;
                 }
             };
