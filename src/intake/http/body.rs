@@ -4,7 +4,10 @@
 //! bytes on the wire and the bytes they unpack to are capped while they come, so that neither a long body nor a gzip bomb ever
 //! takes more memory than the limits say.
 
+use std::future::poll_fn;
 use std::io::Read as _;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_web::http::header;
@@ -12,6 +15,7 @@ use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpRequest, error::PayloadError};
 use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt as _;
+use tokio::time::error::Elapsed;
 
 use crate::error::{Code, Problem};
 use crate::limit::{EVENTS_BODY_BYTES_MAX, EVENTS_UNPACKED_BYTES_MAX};
@@ -45,14 +49,35 @@ pub async fn read(req: &HttpRequest, payload: Payload) -> Result<Bytes, Problem>
             return Err(problem);
         }
     };
-    let raw = tokio::time::timeout(READ_TIMEOUT, collect(payload, stated_length(req), EVENTS_BODY_BYTES_MAX));
-    let raw = raw.await.map_err(|_elapsed| Problem::new(Code::Unavailable).detail("The body did not arrive in time."))??;
+    let raw = in_time(READ_TIMEOUT, collect(payload, stated_length(req), EVENTS_BODY_BYTES_MAX)).await;
+    let raw = raw.map_err(|_elapsed| Problem::new(Code::Unavailable).detail("The body did not arrive in time."))??;
     unpack(encoding, raw)
 }
 
 /// Reads and forgets a body, so that its sender hears an answer that was clear before.
 pub async fn discard(payload: Payload) {
-    let _forgotten = tokio::time::timeout(READ_TIMEOUT, collect(payload, 0, 0)).await;
+    let _forgotten = in_time(READ_TIMEOUT, collect(payload, 0, 0)).await;
+}
+
+/// Waits for a body, and not for ever. A handler is asked first when the head of a request is read, and again when what came with it is: by
+/// then nearly every body is whole, and no timer is set for it.
+async fn in_time<T>(long: Duration, reading: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut reading = pin!(reading);
+    let mut asked_before = false;
+    let at_once = poll_fn(|cx| match reading.as_mut().poll(cx) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending if asked_before => Poll::Ready(None),
+        Poll::Pending => {
+            asked_before = true;
+            // Whoever waits without a timer has to be asked again, whatever happens.
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    });
+    match at_once.await {
+        Some(read) => Ok(read),
+        None => tokio::time::timeout(long, reading).await,
+    }
 }
 
 fn encoding(req: &HttpRequest) -> Result<Encoding, Problem> {
@@ -176,6 +201,25 @@ mod tests {
             let payload = Payload::from_request(&req, &mut payload).await.unwrap();
             assert_eq!(read(&req, payload).await.unwrap(), "{\"batch\":[]}", "{stated}");
         }
+    }
+
+    #[actix_web::test]
+    async fn a_body_that_comes_late_is_whole_and_one_that_does_not_come_is_not_waited_for_for_ever() {
+        let short = Duration::from_millis(20);
+        assert_eq!(in_time(short, std::future::ready(0)).await, Ok(0));
+        for asked in 1..5 {
+            let mut left = asked;
+            let late = poll_fn(|cx| {
+                if left == 0 {
+                    return Poll::Ready(asked);
+                }
+                left -= 1;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            });
+            assert_eq!(in_time(READ_TIMEOUT, late).await, Ok(asked));
+        }
+        assert!(in_time(short, std::future::pending::<()>()).await.is_err());
     }
 
     #[actix_web::test]
