@@ -63,6 +63,7 @@ impl Rejected {
 pub struct Envelope<'a> {
     /// The write key of the root, else that of the first event.
     pub write_key: Option<Cow<'a, str>>,
+    /// The fields of its events, as they stand in the body.
     pub(super) items: Vec<Wire<'a>>,
     /// When the sender sent it, by its own clock. One that cannot be read counts as absent, for the events' sake.
     sent_at: Option<Millis>,
@@ -87,14 +88,8 @@ pub struct Events<'a> {
 impl Events<'_> {
     /// How many there are, those that were refused included.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub const fn count(&self) -> usize {
         self.good.len() + self.rejected.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

@@ -126,7 +126,7 @@ async fn take(req: &HttpRequest, payload: web::Payload, app: &App, takes: Takes)
     if is_strict(req) && takes == Takes::Batch && !events.rejected.is_empty() {
         return Ok(strictly(0, &events.rejected));
     }
-    let count = events.len();
+    let count = events.count();
     let sender = Sender { policy: &policy, source, received_at: at, signal: wire::signal(req, &policy) };
     let answer = app.intake.accept(sender, events).await?;
     let accepted = count.saturating_sub(answer.rejected.len());
