@@ -129,28 +129,44 @@ impl Intake {
                     continue;
                 }
             };
-            let Attempt { batch, plans, claims, counts, accepted, withheld, duplicates, writes, .. } = attempt;
-            if writes {
-                match self.commit(batch, plans, claims).await {
-                    Ok(()) => {}
-                    Err(store::Error::Conflict) if tries < TRIES_MAX => {
-                        tries += 1;
-                        tokio::time::sleep(CONFLICT_PAUSE * tries).await;
-                        continue;
-                    }
-                    Err(error) => return Err(error.into()),
+            match self.settle(sender, attempt, answer).await {
+                Ok(()) => return Ok(covered),
+                Err(store::Error::Conflict) if tries < TRIES_MAX => {
+                    tries += 1;
+                    tokio::time::sleep(CONFLICT_PAUSE * tries).await;
                 }
+                Err(error) => return Err(error.into()),
             }
-            let in_words = |((destination, reason), n): ((usize, Option<Reason>), u64)| {
-                let destination = sender.policy.destinations.get(destination).map_or("", |d| d.id.as_str());
-                ((destination, reason.map_or("accepted", Reason::code)), n)
-            };
-            self.counters.add(sender.source_id(), counts.into_iter().map(in_words));
-            answer.accepted += accepted;
-            answer.withheld += withheld;
-            answer.duplicates += duplicates;
-            return Ok(covered);
         }
+    }
+
+    /// Takes events of several requests as far as they need nothing but a commit, and says how many of the first those are; that is durable
+    /// then. The others are as if they had not come.
+    pub(super) async fn accept_at_once(&self, sender: Sender<'_>, events: &[Event<'_>]) -> usize {
+        let mut attempt = Attempt::default();
+        let Ok((covered, _next)) = self.attempt(sender, events, &mut attempt) else {
+            self.dedupe.settle(&attempt.claims, false);
+            return 0;
+        };
+        // Why it failed is for the request to find out that comes by itself.
+        if self.settle(sender, attempt, &mut Answer::default()).await.is_ok() { covered } else { 0 }
+    }
+
+    /// Commits what an attempt came to, and counts it.
+    async fn settle(&self, sender: Sender<'_>, attempt: Attempt, answer: &mut Answer) -> Result<(), store::Error> {
+        let Attempt { batch, plans, claims, counts, accepted, withheld, duplicates, writes, .. } = attempt;
+        if writes {
+            self.commit(batch, plans, claims).await?;
+        }
+        let in_words = |((destination, reason), n): ((usize, Option<Reason>), u64)| {
+            let destination = sender.policy.destinations.get(destination).map_or("", |d| d.id.as_str());
+            ((destination, reason.map_or("accepted", Reason::code)), n)
+        };
+        self.counters.add(sender.source_id(), counts.into_iter().map(in_words));
+        answer.accepted += accepted;
+        answer.withheld += withheld;
+        answer.duplicates += duplicates;
+        Ok(())
     }
 
     /// Commits, and lets memory learn what is durable now, also if the client hangs up meanwhile: otherwise memory would stay behind

@@ -4,6 +4,7 @@
 //! not told apart in the answer either: write keys are public, and the answer would say what a person has decided.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderName;
@@ -15,17 +16,21 @@ use serde_json::{Value, json};
 
 pub mod body;
 pub mod cors;
+mod gather;
 pub mod settings;
 pub mod wire;
 
+use gather::{Alone, Gathering, Left};
 use wire::Takes;
 
 use super::Sender;
 use crate::app::App;
 use crate::auth::{self, Scope, device};
+use crate::clock::Millis;
 use crate::error::{Code, Problem};
 use crate::events::EventType;
 use crate::events::parse::{Events, Rejected, alone};
+use crate::policy::Policy;
 
 /// All or nothing.
 static STRICT_MODE: HeaderName = HeaderName::from_static("x-strict-mode");
@@ -103,12 +108,12 @@ pub async fn batch(req: HttpRequest, payload: web::Payload, app: web::Data<App>)
     take(&req, payload, &app, Takes::Batch).await
 }
 
-async fn take(req: &HttpRequest, payload: web::Payload, app: &App, takes: Takes) -> Result<HttpResponse, Problem> {
+async fn take(req: &HttpRequest, payload: web::Payload, app: &web::Data<App>, takes: Takes) -> Result<HttpResponse, Problem> {
     let at = app.clock.now();
     let policy = app.policy.current();
     note_retry(req);
     let known = wire::source_by_head(req, app, &policy).await;
-    let known = match known {
+    let mut known = match known {
         Ok(known) => known,
         Err(problem) => {
             body::discard(payload).await;
@@ -116,32 +121,50 @@ async fn take(req: &HttpRequest, payload: web::Payload, app: &App, takes: Takes)
         }
     };
     let body = body::read(req, payload).await?;
-    let envelope = takes.read(&body)?;
-    let source = known.map_or_else(|| wire::source_by_body(req, app, &policy, &envelope), Ok)?;
-    let device = policy.sources.get(source).and_then(|source| device::of(req, source));
-    let mut events = envelope.events(takes.kind(), at, wire::header_sent_at(req));
-    if let Some(device) = &device {
-        name_device(&mut events, device);
+    let signal = wire::signal(req, &policy);
+    if let (Takes::One(kind), None, Some(gathering)) = (takes, signal, req.app_data::<Gathering>()) {
+        let alone = Alone { req: req.clone(), kind, body: body.clone(), policy: Arc::clone(&policy), source: known };
+        match gathering.take(app, alone).await {
+            Ok(()) => return Ok(taken(1, &[])),
+            Err(Left(source)) => known = known.or(source),
+        }
     }
+    let (source, events) = events_of(req, app, &policy, (takes, &body), (known, at))?;
     if is_strict(req) && takes == Takes::Batch && !events.rejected.is_empty() {
         return Ok(strictly(0, &events.rejected));
     }
     let count = events.count();
-    let sender = Sender { policy: &policy, source, received_at: at, signal: wire::signal(req, &policy) };
+    let sender = Sender { policy: &policy, source, received_at: at, signal };
     let answer = app.intake.accept(sender, events).await?;
     let accepted = count.saturating_sub(answer.rejected.len());
     match (takes, answer.rejected.first()) {
         (Takes::One(_), Some((_, rejected))) => Err(wire::problem(rejected)),
         (Takes::Batch, Some(_)) if is_strict(req) => Ok(strictly(accepted, &answer.rejected)),
-        _ => Ok(HttpResponse::Ok().json(Taken { success: true, accepted, rejected: listed(&answer.rejected) })),
+        _ => Ok(taken(accepted, &answer.rejected)),
     }
 }
 
-/// What names no device comes from the one whose browser sent it.
-fn name_device<'a>(events: &mut Events<'a>, device: &'a str) {
-    for event in events.good.iter_mut().filter(|event| event.anonymous_id.is_none()) {
-        event.anonymous_id = Some(Cow::Borrowed(device));
+/// The events of a body, and the source that they come from. What names no device comes from the one whose browser sent it.
+fn events_of<'b>(
+    req: &HttpRequest,
+    app: &App,
+    policy: &Policy,
+    (takes, body): (Takes, &'b [u8]),
+    (known, at): (Option<usize>, Millis),
+) -> Result<(usize, Events<'b>), Problem> {
+    let envelope = takes.read(body)?;
+    let source = known.map_or_else(|| wire::source_by_body(req, app, policy, &envelope), Ok)?;
+    let mut events = envelope.events(takes.kind(), at, wire::header_sent_at(req));
+    if let Some(device) = policy.sources.get(source).and_then(|source| device::of(req, source)) {
+        for event in events.good.iter_mut().filter(|event| event.anonymous_id.is_none()) {
+            event.anonymous_id = Some(Cow::Owned(device.clone()));
+        }
     }
+    Ok((source, events))
+}
+
+fn taken(accepted: usize, rejected: &[(usize, Rejected)]) -> HttpResponse {
+    HttpResponse::Ok().json(Taken { success: true, accepted, rejected: listed(rejected) })
 }
 
 fn listed(rejected: &[(usize, Rejected)]) -> Vec<Refused<'_>> {
@@ -214,6 +237,7 @@ pub async fn explain(req: HttpRequest, app: web::Data<App>, body: web::Bytes) ->
 
 /// Every address of this room.
 pub fn configure(cfg: &mut web::ServiceConfig) {
+    cfg.app_data(Gathering::default());
     for (path, takes) in wire::ENDPOINTS {
         let post = || match takes {
             Takes::One(EventType::Track) => web::post().to(track),

@@ -1,14 +1,16 @@
 //! P10: bad input gets a clear error that names the field, its good neighbours go through, and nothing breaks.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::sync::Barrier;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use crate::harness::Gateway;
-use crate::harness::people::{Person, arrived, basic, id, send, token};
+use crate::harness::people::{Person, arrived, basic, id, policy_where, send, token};
+use crate::harness::{Gateway, project};
 
 /// What it is called, headers, body.
 type Try<'a> = (&'a str, Vec<(&'a str, &'a str)>, Vec<u8>);
@@ -142,6 +144,166 @@ fn gzip_works(gateway: &Gateway, erika: &Person, key: &str) -> bool {
     let body = gzip(json!({"batch": [event.clone()]}).to_string().as_bytes());
     let answer = gateway.request("POST", "/v1/batch", &[("Authorization", key), ("Content-Encoding", "gzip")], &body);
     answer.status == 200 && arrived(gateway).contains(&id(&event))
+}
+
+/// What it is, its write key, a header, and what it makes of an event of somebody who has consented.
+type Kind = (&'static str, &'static str, (&'static str, &'static str), fn(&mut Value) -> Vec<u8>);
+
+/// Events that come one a request, in all sorts of ways.
+const KINDS: &[Kind] = &[
+    ("plain", "wk_web", ("", ""), plain),
+    ("of another source", "wk_app", ("", ""), plain),
+    ("of a third source", "wk_newsletter", ("", ""), plain),
+    ("of nobody who decided", "wk_web", ("", ""), |event| {
+        event["anonymousId"] = json!(uuid::Uuid::new_v4().to_string());
+        plain(event)
+    }),
+    ("makes somebody known", "wk_web", ("", ""), |event| {
+        event["userId"] = json!(format!("kunde-{}", uuid::Uuid::new_v4()));
+        plain(event)
+    }),
+    ("key in the body", "", ("", ""), |event| {
+        event["writeKey"] = json!("wk_web");
+        plain(event)
+    }),
+    ("no key", "", ("", ""), plain),
+    ("unknown key", "wk_wrong", ("", ""), plain),
+    ("zipped", "wk_web", ("Content-Encoding", "gzip"), |event| gzip(&plain(event))),
+    ("no gzip", "wk_web", ("Content-Encoding", "gzip"), plain),
+    ("cut off", "wk_web", ("", ""), |event| plain(event)[..60].to_vec()),
+    ("no name", "wk_web", ("", ""), |event| {
+        event["event"] = json!(null);
+        plain(event)
+    }),
+    ("of a wrong type", "wk_web", ("", ""), |event| {
+        event["properties"] = json!([1]);
+        plain(event)
+    }),
+    ("too long", "wk_web", ("", ""), |event| {
+        event["properties"] = json!({"long": "x".repeat(40_000)});
+        plain(event)
+    }),
+    ("of a foreign page", "wk_web", ("Origin", "https://evil.example"), plain),
+    ("with a no", "wk_web", ("", ""), |event| {
+        event["context"] = json!({"consent": {"categoryPreferences": {"analytics": false}}});
+        plain(event)
+    }),
+    ("decides", "wk_web", ("", ""), |event| {
+        event["event"] = json!("Segment Consent Preference Updated");
+        event["context"] = json!({"consent": {"categoryPreferences": {"analytics": false}}});
+        plain(event)
+    }),
+    ("of a browser that refuses", "wk_web", ("Sec-GPC", "1"), plain),
+];
+
+fn plain(event: &mut Value) -> Vec<u8> {
+    event.to_string().into_bytes()
+}
+
+/// A request of a kind, by somebody of its own.
+struct Sent<'a> {
+    kind: &'a Kind,
+    person: Person,
+    message: String,
+    body: Vec<u8>,
+}
+
+impl<'a> Sent<'a> {
+    fn prepare(gateway: &Gateway, kind: &'a Kind) -> Self {
+        let person = Person::new("person");
+        let who = json!({"anonymousId": person.device, "method": "banner"});
+        person.decides_as(gateway, "wk_app", &who, &[("analytics", "granted")]);
+        let mut event = person.does("Product Viewed");
+        let body = kind.3(&mut event);
+        Self { kind, person, message: id(&event), body }
+    }
+
+    fn send(&self, gateway: &Gateway) -> Value {
+        let (_, key, header, _) = self.kind;
+        let authorization = if key.is_empty() { String::new() } else { basic(key) };
+        let answer = gateway.request("POST", "/v1/track", &[("Authorization", &authorization), *header], &self.body);
+        if answer.status == 200 { answer.json() } else { json!([answer.status, answer.code(), answer.field()]) }
+    }
+}
+
+/// What became of requests: the answer, from which sources the event arrived, and whether what the same person does later arrives.
+fn outcomes(gateway: &Gateway, answered: Vec<(Sent, Value)>) -> Vec<(Value, Vec<Value>, usize)> {
+    let later: Vec<Value> = answered.iter().map(|(sent, _)| sent.person.does("Later")).collect();
+    send(gateway, "wk_web", &later);
+    gateway.drain();
+    let arrived = gateway.archive();
+    let sources = |message: &str| -> Vec<Value> {
+        arrived.iter().filter(|there| there["messageId"] == message).map(|there| there["source"].clone()).collect()
+    };
+    let of = |((sent, answer), later): ((Sent, Value), &Value)| (answer, sources(&sent.message), sources(&id(later)).len());
+    answered.into_iter().zip(&later).map(of).collect()
+}
+
+#[test]
+fn in_whatever_company_a_request_comes_it_is_answered_as_if_alone() {
+    let policies = policy_where("signals.toml", "purposes = [\"ads_sharing\"]\n# When", "purposes = [\"analytics\"]\n# When");
+    let gateway = Gateway::with_options(policies.path(), &["--workers", "1"]);
+    let one_by_one = KINDS.iter().map(|kind| {
+        let sent = Sent::prepare(&gateway, kind);
+        let answer = sent.send(&gateway);
+        assert_eq!(answer, sent.send(&gateway), "{}: the same again", kind.0);
+        (sent, answer)
+    });
+    let alone = outcomes(&gateway, one_by_one.collect());
+    assert_eq!(alone[0], (json!({"success": true, "accepted": 1, "rejected": []}), vec![json!("web")], 1));
+    assert!(alone.iter().filter(|(answer, ..)| answer.is_array()).count() >= 8, "{alone:?}");
+    for round in 0..6 {
+        let mut all: Vec<Sent> = KINDS.iter().map(|kind| Sent::prepare(&gateway, kind)).collect();
+        all.rotate_left(round * 3);
+        // Each of them twice, and everybody at the same moment.
+        let barrier = Barrier::new(2 * all.len());
+        let at_once = |sent: &Sent| {
+            barrier.wait();
+            sent.send(&gateway)
+        };
+        let answers: Vec<[Value; 2]> = std::thread::scope(|scope| {
+            let both = |sent| [scope.spawn(move || at_once(sent)), scope.spawn(move || at_once(sent))];
+            let both: Vec<_> = all.iter().map(both).collect();
+            both.into_iter().map(|both| both.map(|one| one.join().unwrap())).collect()
+        });
+        let answered = all.into_iter().zip(answers).map(|(sent, [one, other])| {
+            assert_eq!(one, other, "{}", sent.kind.0);
+            (sent, one)
+        });
+        let mut in_company = outcomes(&gateway, answered.collect());
+        in_company.rotate_right(round * 3);
+        for ((kind, alone), in_company) in KINDS.iter().zip(&alone).zip(&in_company) {
+            assert_eq!(in_company, alone, "{}", kind.0);
+        }
+    }
+}
+
+/// All but the first have to wait until that one has made the person known.
+#[test]
+fn what_many_requests_say_of_somebody_new_at_once_arrives_once() {
+    let gateway = Gateway::with_options(&project().join("policies"), &["--workers", "1"]);
+    let mut expected = BTreeSet::new();
+    for _ in 0..6 {
+        let person = Person::new("new");
+        person.decides(&gateway, &[("analytics", "granted")]);
+        let mut events: Vec<Value> = (0..24).map(|_| person.does("Product Viewed")).collect();
+        events.iter_mut().for_each(|event| event["userId"] = json!(person.user_id));
+        expected.extend(events.iter().map(id));
+        let barrier = Barrier::new(events.len());
+        std::thread::scope(|scope| {
+            for event in &events {
+                let (gateway, barrier) = (&gateway, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    let answer = gateway.post("/v1/track", &basic("wk_web"), event.to_string().as_bytes());
+                    assert_eq!(answer.status, 200, "{}", answer.text);
+                });
+            }
+        });
+    }
+    let arrived = arrived(&gateway);
+    assert_eq!(arrived.len(), expected.len(), "every event arrives once");
+    assert_eq!(arrived.into_iter().collect::<BTreeSet<String>>(), expected);
 }
 
 #[test]
