@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod embedded;
+mod packing;
 
 fn small() -> Options {
     Options { cache_bytes: 8 << 20, log_file_bytes: 100_000, journal_bytes: 50_000, ..Options::default() }
