@@ -219,20 +219,22 @@ fn compare(args: &[String]) {
     print("decisions", &consent, bytes, None);
     let mut salt = 0;
     let mut pair = |name: &str| {
-        for kind in KINDS {
+        KINDS.map(|kind| {
             salt += MESSAGES;
             let outcome = drive(&gate, kind, seconds, (subjects, salt));
-            print(&format!("{name}, {kind}"), &outcome, bytes, Some(&floor.around(kind)));
-        }
+            let beside = floor.around(kind);
+            print(&format!("{name}, {kind}"), &outcome, bytes, Some(&beside));
+            beside.cpu_us / outcome.cpu_us
+        })
     };
     if all {
         pair("all the way");
         println!("{}", delay::measure(&gate, folder.path(), (subjects, seconds)));
     }
     take_destinations_down(&gate, &policies);
-    for _ in 0..turns {
-        pair("way in");
-    }
+    let ratios: Vec<[f64; 2]> = (0..turns).map(|_| pair("way in")).collect();
+    let mean = |kind: usize| ratios.iter().map(|turn| turn[kind]).sum::<f64>() / ratios.len() as f64;
+    println!("way in, mean of {turns} turns: cpu floor/ours {:.3} single, {:.3} batch", mean(0), mean(1));
     println!(
         "memory: {:.0} MB empty, {:.0} MB with {subjects} subjects ({:.0} B each), {:.0} MB at the end, peak {:.0} MB",
         rss_empty / 1024.0,
