@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use crate::harness::Gateway;
 use crate::harness::people::{Person, arrived, basic, id, send};
+use crate::harness::{Gateway, project};
 
 #[test]
 fn what_was_answered_is_there_after_kill_9() {
@@ -29,8 +29,9 @@ fn what_was_answered_is_there_after_kill_9() {
 
 #[test]
 fn under_load_every_answered_event_survives_a_kill_at_any_moment() {
-    let mut gateway = Gateway::start();
-    let people: Vec<Person> = (0..4).map(|i| Person::new(&format!("p{i}"))).collect();
+    // One thread, so that the events of many people are dealt with together.
+    let mut gateway = Gateway::with_options(&project().join("policies"), &["--workers", "1"]);
+    let people: Vec<Person> = (0..12).map(|i| Person::new(&format!("p{i}"))).collect();
     people.iter().for_each(|p| drop(p.decides(&gateway, &[("analytics", "granted")])));
     let mut acknowledged = BTreeSet::new();
     for kill_after in [40_usize, 90, 160] {
@@ -139,13 +140,8 @@ fn the_same_messages_in_requests_at_the_same_time_arrive_once_in_whatever_order(
 #[test]
 fn a_second_gateway_on_the_same_folder_is_refused_with_words() {
     let gateway = Gateway::start();
-    let second = gateway.command(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--policies",
-        crate::harness::project().join("policies").to_str().unwrap(),
-    ]);
+    let second =
+        gateway.command(&["serve", "--listen", "127.0.0.1:0", "--policies", project().join("policies").to_str().unwrap()]);
     assert!(!second.status.success());
     let words = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(words.contains("another pforte"), "{words}");
@@ -159,7 +155,7 @@ fn keys_of_another_store_are_refused_with_words() {
     gateway.stop();
     std::fs::rename(gateway.path("keys"), gateway.path("keys.old")).unwrap();
     let start = ["serve", "--listen", "127.0.0.1:0", "--policies"];
-    let policies = crate::harness::project().join("policies");
+    let policies = project().join("policies");
     let refused = gateway.command(&[&start[..], &[policies.to_str().unwrap()]].concat());
     assert!(!refused.status.success());
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
