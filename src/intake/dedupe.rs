@@ -27,7 +27,7 @@ pub(super) type Key = [u8; 16];
 /// What became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// Nobody has it: it is ours until [`Dedupe::settle`].
+    /// Nobody has it: it is ours for as long as [`Claims`] hold it.
     Ours,
     /// It was taken before, durably.
     Seen,
@@ -35,15 +35,39 @@ pub(super) enum Claim {
     Busy,
 }
 
-/// Keys that are ours. They are free again when this is dropped, unless it was settled.
+/// Keys that are ours. However the work on them ends, a panic included, they are free again when this is dropped, unless it was settled:
+/// who meets a key that is being taken waits for that.
 pub(super) struct Claims {
     dedupe: Arc<Dedupe>,
     keys: Vec<Key>,
 }
 
 impl Claims {
-    pub(super) const fn new(dedupe: Arc<Dedupe>, keys: Vec<Key>) -> Self {
-        Self { dedupe, keys }
+    pub(super) const fn new(dedupe: Arc<Dedupe>) -> Self {
+        Self { dedupe, keys: Vec::new() }
+    }
+
+    /// Tries to take a key for an event that is about to be kept.
+    pub(super) fn claim(&mut self, key: Key, at: Millis) -> Claim {
+        self.claim_all(&[key], at).pop().unwrap_or(Claim::Busy)
+    }
+
+    /// The same for several, one after the other.
+    pub(super) fn claim_all(&mut self, keys: &[Key], at: Millis) -> Vec<Claim> {
+        let claims = self.dedupe.claim_all(keys, at);
+        let ours = keys.iter().zip(&claims).filter(|(_, claim)| **claim == Claim::Ours);
+        self.keys.extend(ours.map(|(key, _)| *key));
+        claims
+    }
+
+    pub(super) fn contains(&self, key: &Key) -> bool {
+        self.keys.contains(key)
+    }
+
+    /// These of ours are free again: nothing is done about their events now.
+    pub(super) fn give_back(&mut self, keys: &[Key]) {
+        self.keys.retain(|key| !keys.contains(key));
+        self.dedupe.settle(keys, false);
     }
 
     /// The commit is durable: the keys are remembered.
@@ -109,14 +133,9 @@ impl Dedupe {
         Ok(Self { inner: Mutex::new(generations), newest: store.watch(SEEN), settled, waiting })
     }
 
-    /// Tries to take the key for an event that is about to be kept.
-    pub(super) fn claim(&self, key: Key, at: Millis) -> Claim {
-        self.claim_all(&[key], at).pop().unwrap_or(Claim::Busy)
-    }
-
-    /// The same for several, one after the other. They are all looked for before the first is taken: looks that do not wait for one another
+    /// Tries to take keys, one after the other. They are all looked for before the first is taken: looks that do not wait for one another
     /// wait for memory together.
-    pub(super) fn claim_all(&self, keys: &[Key], at: Millis) -> Vec<Claim> {
+    fn claim_all(&self, keys: &[Key], at: Millis) -> Vec<Claim> {
         let mut inner = self.inner.lock();
         if inner.young.len() + keys.len() > inner.keys_max {
             let next = *self.newest.borrow() + 1;
@@ -161,7 +180,7 @@ impl Dedupe {
     }
 
     /// Ends claims: remembered if the commit was durable, free again if it was not.
-    pub(super) fn settle(&self, keys: &[Key], durable: bool) {
+    fn settle(&self, keys: &[Key], durable: bool) {
         if keys.is_empty() {
             return;
         }
@@ -370,6 +389,31 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// A minute is far more than it takes, and the end of a test that waits for nothing.
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn work_that_panics_leaves_no_message_behind_that_others_wait_for() {
+        let (store, key, other) = (Store::memory(), [1; 16], [2; 16]);
+        let dedupe = Arc::new(Dedupe::open(&store, 1).unwrap());
+        let mut claims = Claims::new(Arc::clone(&dedupe));
+        assert_eq!(claims.claim_all(&[key, other], 1), [Claim::Ours, Claim::Ours]);
+        assert_eq!(Claims::new(Arc::clone(&dedupe)).claim(key, 1), Claim::Busy, "it is being taken");
+        let work = std::thread::spawn(move || {
+            let _ours = claims;
+            std::panic::resume_unwind(Box::new("something is wrong"));
+        });
+        tokio::time::timeout(PATIENCE, dedupe.changed(key)).await.expect("who waits is told");
+        assert!(work.join().is_err());
+        let mut next = Claims::new(Arc::clone(&dedupe));
+        assert_eq!(next.claim_all(&[key, other], 1), [Claim::Ours, Claim::Ours]);
+        next.give_back(&[other]);
+        assert!(next.contains(&key) && !next.contains(&other));
+        next.settle();
+        assert_eq!(Claims::new(Arc::clone(&dedupe)).claim_all(&[key, other], 1), [Claim::Seen, Claim::Ours]);
+        assert_eq!(dedupe.len(), 1, "what was not settled is not remembered");
     }
 
     proptest! {

@@ -42,20 +42,18 @@ impl<'a> Sender<'a> {
 }
 
 /// What one try to keep events came to.
-#[derive(Default)]
 struct Attempt {
     batch: Batch,
     plans: Vec<Plan>,
-    claims: Vec<dedupe::Key>,
+    claims: Claims,
     /// Identifiers that this attempt makes known: who meets one of them again has to wait for the commit.
     fresh: Vec<Identifier>,
     /// How many events went to a destination, or were kept back from it for a reason.
     counts: Tally<(usize, Option<Reason>)>,
     /// Tags of the destinations of one event after the other.
     tags: Vec<u32>,
-    accepted: usize,
-    withheld: usize,
-    duplicates: usize,
+    /// What there is to say of these events, once it is durable.
+    answer: Answer,
     writes: bool,
     /// What the signal refuses of the event that is looked at is recorded already.
     heeded: bool,
@@ -105,7 +103,8 @@ impl Intake {
     pub(super) async fn keep(&self, sender: Sender<'_>, events: &[Event<'_>], answer: &mut Answer) -> Result<usize, Error> {
         let (mut tries, mut heeded) = (0, false);
         loop {
-            let mut attempt = Attempt { heeded, ..Attempt::default() };
+            let mut attempt = Attempt::new(Claims::new(Arc::clone(&self.dedupe)));
+            attempt.heeded = heeded;
             let covered = match self.attempt(sender, events, &mut attempt) {
                 Ok((0, Step::Busy(key))) => {
                     self.dedupe.changed(key).await;
@@ -119,7 +118,8 @@ impl Intake {
                 }
                 Ok((covered, Step::Done | Step::CommitFirst | Step::Busy(_) | Step::Refused(..))) => covered,
                 Err(error) => {
-                    self.dedupe.settle(&attempt.claims, false);
+                    // Who is waited for may wait for these messages.
+                    drop(attempt);
                     if !error.is_shredded() || tries >= TRIES_MAX {
                         return Err(error);
                     }
@@ -129,8 +129,11 @@ impl Intake {
                     continue;
                 }
             };
-            match self.settle(sender, attempt, answer).await {
-                Ok(()) => return Ok(covered),
+            match self.conclude(sender, attempt).await {
+                Ok(concluded) => {
+                    answer.add(concluded);
+                    return Ok(covered);
+                }
                 Err(store::Error::Conflict) if tries < TRIES_MAX => {
                     tries += 1;
                     tokio::time::sleep(CONFLICT_PAUSE * tries).await;
@@ -143,18 +146,15 @@ impl Intake {
     /// Takes events of several requests as far as they need nothing but a commit, and says how many of the first those are; that is durable
     /// then. The others are as if they had not come.
     pub(super) async fn accept_at_once(&self, sender: Sender<'_>, events: &[Event<'_>]) -> usize {
-        let mut attempt = Attempt::default();
-        let Ok((covered, _next)) = self.attempt(sender, events, &mut attempt) else {
-            self.dedupe.settle(&attempt.claims, false);
-            return 0;
-        };
+        let mut attempt = Attempt::new(Claims::new(Arc::clone(&self.dedupe)));
+        let Ok((covered, _next)) = self.attempt(sender, events, &mut attempt) else { return 0 };
         // Why it failed is for the request to find out that comes by itself.
-        if self.settle(sender, attempt, &mut Answer::default()).await.is_ok() { covered } else { 0 }
+        if self.conclude(sender, attempt).await.is_ok() { covered } else { 0 }
     }
 
-    /// Commits what an attempt came to, and counts it.
-    async fn settle(&self, sender: Sender<'_>, attempt: Attempt, answer: &mut Answer) -> Result<(), store::Error> {
-        let Attempt { batch, plans, claims, counts, accepted, withheld, duplicates, writes, .. } = attempt;
+    /// Commits what an attempt came to, counts it, and says what there is to say of it.
+    async fn conclude(&self, sender: Sender<'_>, attempt: Attempt) -> Result<Answer, store::Error> {
+        let Attempt { batch, plans, claims, counts, answer, writes, .. } = attempt;
         if writes {
             self.commit(batch, plans, claims).await?;
         }
@@ -163,16 +163,12 @@ impl Intake {
             ((destination, reason.map_or("accepted", Reason::code)), n)
         };
         self.counters.add(sender.source_id(), counts.into_iter().map(in_words));
-        answer.accepted += accepted;
-        answer.withheld += withheld;
-        answer.duplicates += duplicates;
-        Ok(())
+        Ok(answer)
     }
 
     /// Commits, and lets memory learn what is durable now, also if the client hangs up meanwhile: otherwise memory would stay behind
     /// the store.
-    async fn commit(&self, batch: Batch, plans: Vec<Plan>, claims: Vec<dedupe::Key>) -> Result<(), store::Error> {
-        let claims = Claims::new(Arc::clone(&self.dedupe), claims);
+    async fn commit(&self, batch: Batch, plans: Vec<Plan>, claims: Claims) -> Result<(), store::Error> {
         if plans.is_empty() {
             return self.commit_known(batch, claims).await;
         }
@@ -220,7 +216,8 @@ impl Intake {
                     Step::Done => attempt.heeded = false,
                     next @ (Step::CommitFirst | Step::Busy(_) | Step::Refused(..)) => {
                         let left = std::iter::once(message).chain(all.map(|(_, decided)| decided.message)).flatten();
-                        self.give_back(left, attempt);
+                        let ours: Vec<_> = left.filter(|(_, claim)| *claim == Claim::Ours).map(|(key, _)| key).collect();
+                        attempt.claims.give_back(&ours);
                         return Ok((index, next));
                     }
                 }
@@ -228,13 +225,6 @@ impl Intake {
             }
         }
         Ok((index, Step::Done))
-    }
-
-    /// Gives the messages free again that this attempt does not come to.
-    fn give_back(&self, messages: impl Iterator<Item = (dedupe::Key, Claim)>, attempt: &mut Attempt) {
-        let ours: Vec<_> = messages.filter(|(_, claim)| *claim == Claim::Ours).map(|(key, _)| key).collect();
-        attempt.claims.retain(|key| !ours.contains(key));
-        self.dedupe.settle(&ours, false);
     }
 
     /// Looks up whose events of a source are, and what holds for them. Whoever asked for it is not brought back by a source that takes
@@ -278,10 +268,7 @@ impl Intake {
         };
         let messages: Vec<Option<dedupe::Key>> = events.iter().enumerate().map(message).collect();
         let keys: Vec<dedupe::Key> = messages.iter().flatten().copied().collect();
-        let claims = self.dedupe.claim_all(&keys, received_at);
-        let ours = keys.iter().zip(&claims).filter(|(_, claim)| **claim == Claim::Ours);
-        attempt.claims.extend(ours.map(|(key, _)| *key));
-        let mut claims = claims.into_iter();
+        let mut claims = attempt.claims.claim_all(&keys, received_at).into_iter();
         let decided = |(number, message): (usize, Option<dedupe::Key>)| Decided {
             verdicts: verdicts_of(number),
             message: message.and_then(|key| Some((key, claims.next()?))),
@@ -310,7 +297,7 @@ impl Intake {
         }
         let Some((key, claim)) = message else {
             attempt.count(verdicts);
-            attempt.withheld += 1;
+            attempt.answer.withheld += 1;
             // Whoever is not to be brought back is not even linked.
             let known: &[_] = if standing.suppressed { &[] } else { &stated.identifiers };
             if let Some(plan) = self.directory.admit_links_only(known, policy, &mut attempt.batch) {
@@ -323,7 +310,7 @@ impl Intake {
             Claim::Ours => {}
             Claim::Busy if !attempt.claims.contains(&key) => return Ok(Step::Busy(key)),
             Claim::Seen | Claim::Busy => {
-                attempt.duplicates += 1;
+                attempt.answer.duplicates += 1;
                 return Ok(Step::Done);
             }
         }
@@ -363,7 +350,7 @@ impl Intake {
         attempt.batch.append_with(OUTBOX, |out| entry.seal_onto(out, data_key, event))?;
         let (seen, entry) = Dedupe::entry(key, sender.received_at);
         attempt.batch.append(seen, &entry);
-        attempt.accepted += 1;
+        attempt.answer.accepted += 1;
         attempt.writes = true;
         Ok(())
     }
@@ -400,6 +387,20 @@ impl Intake {
 }
 
 impl Attempt {
+    fn new(claims: Claims) -> Self {
+        Self {
+            batch: Batch::default(),
+            plans: Vec::new(),
+            claims,
+            fresh: Vec::new(),
+            counts: Tally::default(),
+            tags: Vec::new(),
+            answer: Answer::default(),
+            writes: false,
+            heeded: false,
+        }
+    }
+
     fn count(&mut self, verdicts: &[Verdict]) {
         for verdict in verdicts {
             self.counts.one((verdict.destination, verdict.outcome.as_ref().err().map(|withheld| withheld.reason)));

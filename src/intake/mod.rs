@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use count::Tally;
 pub use count::{Counters, Line};
-use dedupe::{Claim, Dedupe};
+use dedupe::{Claim, Claims, Dedupe};
 use keep::Looked;
 pub use keep::Sender;
 use tokio::sync::oneshot;
@@ -46,6 +46,15 @@ pub struct Answer {
     pub duplicates: usize,
     /// Events that were not in order: index, and why.
     pub rejected: Vec<(usize, Rejected)>,
+}
+
+impl Answer {
+    fn add(&mut self, more: Self) {
+        self.accepted += more.accepted;
+        self.withheld += more.withheld;
+        self.duplicates += more.duplicates;
+        self.rejected.extend(more.rejected);
+    }
 }
 
 /// Why a request's events could not be taken. Nothing was kept of those that were not answered for.
@@ -215,8 +224,9 @@ impl Intake {
             return Ok(Ok(None));
         }
         let key = self.decision_key(sender, event);
+        let mut claims = Claims::new(Arc::clone(&self.dedupe));
         loop {
-            match self.dedupe.claim(key, received_at) {
+            match claims.claim(key, received_at) {
                 Claim::Seen => return Ok(Ok(None)),
                 Claim::Busy => self.dedupe.changed(key).await,
                 Claim::Ours => break,
@@ -236,7 +246,7 @@ impl Intake {
             mark: Some((stream, entry.to_vec())),
             besides: Besides::default(),
         };
-        let (consents, dedupe) = (Arc::clone(&self.consents), Arc::clone(&self.dedupe));
+        let consents = Arc::clone(&self.consents);
         let (tell, told) = oneshot::channel();
         // A task of its own: a client that hangs up must not leave memory behind the store.
         actix_web::rt::spawn(async move {
@@ -252,7 +262,9 @@ impl Intake {
             drop(tell.send(outcome));
             // As long as this takes, a repetition of the message waits as well: to answer it acknowledges the same.
             consents.fence(recorded.as_slice()).await;
-            dedupe.settle(&[key], is_kept);
+            if is_kept {
+                claims.settle();
+            }
         });
         match told.await {
             Ok(Ok(recorded)) => Ok(Ok(recorded)),

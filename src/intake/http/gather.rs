@@ -47,18 +47,18 @@ pub(super) struct Gathering(Rc<RefCell<Vec<Waiting>>>);
 
 struct Waiting {
     alone: Alone,
-    answer: Answer,
+    reply: Reply,
 }
 
 /// Whether an event was taken. Dropped if all is left to its request.
-type Answer = oneshot::Sender<Result<(), Left>>;
+type Reply = oneshot::Sender<Result<(), Left>>;
 
 /// Plain events of one source.
 struct Group<'a> {
     policy: &'a Arc<Policy>,
     source: usize,
     events: Vec<Event<'a>>,
-    answers: Vec<Answer>,
+    replies: Vec<Reply>,
 }
 
 impl Gathering {
@@ -67,17 +67,17 @@ impl Gathering {
     /// # Errors
     /// [`Left`] if the event is to be dealt with by itself.
     pub(super) async fn take(&self, app: &Data<App>, alone: Alone) -> Result<(), Left> {
-        let (answer, answered) = oneshot::channel();
+        let (reply, replied) = oneshot::channel();
         let is_first = {
             let mut waiting = self.0.borrow_mut();
-            waiting.push(Waiting { alone, answer });
+            waiting.push(Waiting { alone, reply });
             waiting.len() == 1
         };
         if is_first {
             // A task of its own: a client that hangs up takes no other's event with it.
             rt::spawn(take_those_here(Rc::clone(&self.0), Data::clone(app)));
         }
-        answered.await.unwrap_or(Err(Left(None)))
+        replied.await.unwrap_or(Err(Left(None)))
     }
 }
 
@@ -93,37 +93,37 @@ async fn take_those_here(here: Rc<RefCell<Vec<Waiting>>>, app: Data<App>) {
 
 async fn take_all(app: Data<App>, waiting: Vec<Waiting>) {
     let at = app.clock.now();
-    let (alone, answers): (Vec<Alone>, Vec<Answer>) = waiting.into_iter().map(|w| (w.alone, w.answer)).unzip();
+    let (alone, replies): (Vec<Alone>, Vec<Reply>) = waiting.into_iter().map(|w| (w.alone, w.reply)).unzip();
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for (alone, answer) in alone.iter().zip(answers) {
+    for (alone, reply) in alone.iter().zip(replies) {
         let Some((source, event)) = alone.read(&app, at) else { continue };
         let Some(event) = event else {
-            tell(answer, Err(Left(Some(source))));
+            tell(reply, Err(Left(Some(source))));
             continue;
         };
         let is_its = |group: &&mut Group<'_>| group.source == source && Arc::ptr_eq(group.policy, &alone.policy);
         match groups.iter_mut().find(is_its) {
             Some(group) => {
                 group.events.push(event);
-                group.answers.push(answer);
+                group.replies.push(reply);
             }
-            None => groups.push(Group { policy: &alone.policy, source, events: vec![event], answers: vec![answer] }),
+            None => groups.push(Group { policy: &alone.policy, source, events: vec![event], replies: vec![reply] }),
         }
     }
     join_all(groups.into_iter().map(|group| take_group(&app, group, at))).await;
 }
 
 async fn take_group(app: &App, group: Group<'_>, at: Millis) {
-    let Group { policy, source, events, answers } = group;
+    let Group { policy, source, events, replies } = group;
     let count = app.intake.accept_at_once(Sender { policy, source, received_at: at, signal: None }, &events).await;
-    for (number, answer) in answers.into_iter().enumerate() {
-        tell(answer, if number < count { Ok(()) } else { Err(Left(Some(source))) });
+    for (number, reply) in replies.into_iter().enumerate() {
+        tell(reply, if number < count { Ok(()) } else { Err(Left(Some(source))) });
     }
 }
 
-fn tell(answer: Answer, outcome: Result<(), Left>) {
+fn tell(reply: Reply, outcome: Result<(), Left>) {
     // Nobody may wait any more.
-    let _gone = answer.send(outcome);
+    let _gone = reply.send(outcome);
 }
 
 impl Alone {
