@@ -309,16 +309,18 @@ fn what_many_requests_say_of_somebody_new_at_once_arrives_once() {
 /// Its body names the key, so whose it is has been found out, and counted, when it turns out that it is not in order.
 #[test]
 fn a_request_counts_once_towards_what_a_source_may_send() {
-    let policies = policy_where("sources.toml", "rate_per_s = 50000", "rate_per_s = 40");
+    let policies = policy_where("sources.toml", "rate_per_s = 50000", "rate_per_s = 1");
     let gateway = Gateway::with_policies(policies.path());
-    let erika = Person::new("erika");
-    for _ in 0..40 {
-        let mut event = erika.does("Product Viewed");
-        event["writeKey"] = json!("wk_web");
-        event["event"] = json!(null);
-        let answer = gateway.post("/v1/track", "", event.to_string().as_bytes());
-        assert_eq!((answer.status, answer.field().as_str()), (422, "event"), "{}", answer.text);
-    }
+    let mut event = Person::new("erika").does("Product Viewed");
+    event["writeKey"] = json!("wk_web");
+    event["event"] = json!(null);
+    let answer = gateway.post("/v1/track", "", event.to_string().as_bytes());
+    assert_eq!(
+        (answer.status, answer.field().as_str()),
+        (422, "event"),
+        "the one that may be sent in this second: {}",
+        answer.text
+    );
 }
 
 #[test]
