@@ -217,7 +217,8 @@ impl<'de> Deserialize<'de> for Objects<'de> {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Objects<'de>, A::Error> {
-                let mut items = Vec::with_capacity(BATCH_EVENTS_USUAL);
+                // One more, which turns out to be the end: growing for that would copy all of them.
+                let mut items = Vec::with_capacity(BATCH_EVENTS_USUAL + 1);
                 while elements.next_element_seed(Fields(items.push_mut(Wire::default())))?.is_some() {
                     // In memory an event is larger than its text can be.
                     if items.len() > BATCH_EVENTS_MAX {
