@@ -16,11 +16,11 @@ use std::path::Path;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hmac;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::keys::{Folder, Secret};
+use super::mac::MacKey;
 use super::{Digits, Error, Master, check, master};
 use crate::clock::{Chance, Millis};
 use crate::store::Store;
@@ -211,10 +211,10 @@ impl SealingKey {
     }
 
     /// The cipher of one file, and the key of the code over its header.
-    fn keys(&self, header: &Header, said: &[u8]) -> Result<(LessSafeKey, hmac::Key), Flaw> {
+    fn keys(&self, header: &Header, said: &[u8]) -> Result<(LessSafeKey, MacKey), Flaw> {
         let secret = self.secret(header)?;
         let derive = |label: &[u8]| secret.derive_for(&[label, said]).map_err(|_never| Flaw::Unknown);
-        let over_header = derive(b"pforte/v1/file-header")?.hmac();
+        let over_header = derive(b"pforte/v1/file-header")?.mac();
         let body = derive(b"pforte/v1/file-body")?;
         let key = UnboundKey::new(&AES_256_GCM, body.bytes()).map_err(|ring::error::Unspecified| Flaw::Unknown)?;
         Ok((LessSafeKey::new(key), over_header))
@@ -242,8 +242,8 @@ impl<W: Write> Sealer<W> {
         said.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
         said.extend_from_slice(&text);
         let (key, over_header) = key.keys(&header, &said)?;
-        let tag = hmac::sign(&over_header, &said);
-        out.write_all(&said).and_then(|()| out.write_all(tag.as_ref())).map_err(Flaw::Io)?;
+        let tag = over_header.whole([said.as_slice()]);
+        out.write_all(&said).and_then(|()| out.write_all(&tag)).map_err(Flaw::Io)?;
         Ok(Self { out, key, segment: Vec::with_capacity(SEGMENT_BYTES + TAG_BYTES), number: 0 })
     }
 
@@ -320,7 +320,9 @@ impl<R: BufRead> Closed<R> {
     /// [`Flaw::OtherKey`] if this is not the key.
     pub fn open(self, key: &SealingKey) -> Result<Opener<R>, Flaw> {
         let (cipher, over_header) = key.keys(&self.header, &self.said)?;
-        hmac::verify(&over_header, &self.said, &self.tag).map_err(|ring::error::Unspecified| Flaw::OtherKey(key.name()))?;
+        if !over_header.verify(&self.said, &self.tag) {
+            return Err(Flaw::OtherKey(key.name()));
+        }
         let place = (self.said.len() + MAC_BYTES) as u64;
         Ok(Opener { input: self.input, key: cipher, number: 0, place, over: false })
     }

@@ -9,8 +9,8 @@ use aes::Aes256;
 use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::hmac;
 
+use super::mac::MacKey;
 use super::turn::{Found, Turn};
 use super::{Error, Secret, Vault, check};
 use crate::clock::Millis;
@@ -27,7 +27,7 @@ pub struct Domain {
 #[derive(Clone)]
 struct Keys {
     permutation: Aes256,
-    keyed: hmac::Key,
+    keyed: MacKey,
 }
 
 /// How the key of a domain stands.
@@ -45,7 +45,7 @@ pub struct DomainKey {
 
 impl Keys {
     fn new(secret: &Secret) -> Result<Self, Error> {
-        Ok(Self { permutation: Aes256::new(&Array::from(*secret.bytes())), keyed: secret.derive("pforte/v1/keyed")?.hmac() })
+        Ok(Self { permutation: Aes256::new(&Array::from(*secret.bytes())), keyed: secret.derive("pforte/v1/keyed")?.mac() })
     }
 
     fn customer(&self, s: SubjectId) -> CustomerId {
@@ -61,11 +61,7 @@ impl Keys {
     }
 
     fn keyed(&self, kind: &str, value: &str) -> String {
-        let mut mac = hmac::Context::with_key(&self.keyed);
-        mac.update(kind.as_bytes());
-        mac.update(&[0]);
-        mac.update(value.as_bytes());
-        URL_SAFE_NO_PAD.encode(mac.sign())
+        URL_SAFE_NO_PAD.encode(self.keyed.whole([kind.as_bytes(), &[0], value.as_bytes()]))
     }
 }
 

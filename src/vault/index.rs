@@ -1,9 +1,8 @@
 //! The index key, by which identifiers are found. It lives in epochs: what was found by a key that is no more is noise.
 
-use ring::hmac;
-
+use super::mac::MacKey;
 use super::turn::{Found, Turn};
-use super::{Error, Secret, cut};
+use super::{Error, Secret};
 use crate::clock::Millis;
 use crate::id::Blind;
 
@@ -34,8 +33,8 @@ pub struct Epoch {
 /// The keys.
 pub(super) struct Index {
     pub(super) turn: Turn,
-    now: hmac::Key,
-    before: Option<hmac::Key>,
+    now: MacKey,
+    before: Option<MacKey>,
     lost: bool,
 }
 
@@ -62,16 +61,11 @@ impl Index {
 
     /// HMAC-SHA-256(index key, type ‖ value), cut to 128 bits.
     pub(super) fn blind(&self, kind: u32, value: &str) -> Blinds {
-        let digest = |key: &hmac::Key| {
-            let mut mac = hmac::Context::with_key(key);
-            mac.update(&kind.to_be_bytes());
-            mac.update(value.as_bytes());
-            Blind(cut(&mac.sign()))
-        };
+        let digest = |key: &MacKey| Blind(key.short([kind.to_be_bytes().as_slice(), value.as_bytes()]));
         Blinds { epoch: self.turn.number(), now: digest(&self.now), before: self.before.as_ref().map(digest) }
     }
 }
 
-fn key(secret: &Secret) -> Result<hmac::Key, Error> {
-    Ok(secret.derive("pforte/v1/blind")?.hmac())
+fn key(secret: &Secret) -> Result<MacKey, Error> {
+    Ok(secret.derive("pforte/v1/blind")?.mac())
 }

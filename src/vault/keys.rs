@@ -5,10 +5,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use ring::{hkdf, hmac};
+use ring::hkdf;
 use zeroize::Zeroizing;
 
 use super::Error;
+use super::mac::MacKey;
 use crate::clock::Chance;
 
 /// Key files are small; more than this is not one.
@@ -59,9 +60,9 @@ impl Secret {
         Ok(Self(out))
     }
 
-    /// Ready for HMAC-SHA-256. What `ring` keeps of it lives as long as the process.
-    pub(super) fn hmac(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, self.bytes())
+    /// Ready for keyed digests.
+    pub(super) fn mac(&self) -> MacKey {
+        MacKey::new(self)
     }
 }
 

@@ -27,6 +27,7 @@ pub mod http;
 mod index;
 mod keys;
 mod log;
+mod mac;
 mod master;
 mod place;
 mod seal;
@@ -47,7 +48,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
-use ring::hmac;
 
 pub use certified::Certified;
 pub use domain::{Domain, DomainKey};
@@ -66,6 +66,7 @@ use archive::FileKey;
 use cache::Cache;
 use index::Index;
 use keys::{Folder, Secret};
+use mac::MacKey;
 use tombs::Tombs;
 use tree::Tree;
 use turn::Desk;
@@ -115,7 +116,7 @@ pub struct Vault {
     /// Seals whole files.
     files: FileKey,
     index: RwLock<Index>,
-    mac: hmac::Key,
+    mac: MacKey,
     opened_at: Millis,
     domains: RwLock<HashMap<String, Arc<Domain>>>,
     /// Held while a domain's key is made, so that it is made once.
@@ -166,7 +167,7 @@ impl Vault {
             check,
             files: FileKey::of(&master)?,
             index: RwLock::new(index),
-            mac: digest.derive("pforte/v1/mac")?.hmac(),
+            mac: digest.derive("pforte/v1/mac")?.mac(),
             opened_at: settings.at,
             store: store.clone(),
             chance: chance.clone(),
@@ -273,11 +274,7 @@ impl Vault {
     /// The same of several pieces, one after the other.
     #[must_use]
     pub fn mac_of<const N: usize>(&self, label: &str, pieces: [&[u8]; N]) -> [u8; 16] {
-        let mut mac = hmac::Context::with_key(&self.mac);
-        mac.update(label.as_bytes());
-        mac.update(&[0]);
-        pieces.into_iter().for_each(|piece| mac.update(piece));
-        cut(&mac.sign())
+        self.mac.short([label.as_bytes(), &[0]].into_iter().chain(pieces))
     }
 }
 
@@ -285,8 +282,4 @@ impl Drop for Vault {
     fn drop(&mut self) {
         self.tree.rest();
     }
-}
-
-fn cut(tag: &hmac::Tag) -> [u8; 16] {
-    tag.as_ref().first_chunk().copied().unwrap_or_default()
 }

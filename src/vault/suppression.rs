@@ -4,22 +4,18 @@
 //! not rotated but follow each other: what is noted in a year is noted under that year's key, and when the last entry of a year is over
 //! its key is overwritten and removed. Then residues of the entries say nothing any more.
 
-use ring::hmac;
-
-use super::{Error, Vault, cut};
+use super::mac::MacKey;
+use super::{Error, Vault};
 
 /// What digests identifiers of one year. Cheap to clone.
 #[derive(Clone)]
-pub struct Suppression(hmac::Key);
+pub struct Suppression(MacKey);
 
 impl Suppression {
     /// The digest of an identifier: HMAC-SHA-256(key, tag of its type ‖ value), cut to 128 bits.
     #[must_use]
     pub fn digest(&self, tag: u32, normalised: &str) -> [u8; 16] {
-        let mut mac = hmac::Context::with_key(&self.0);
-        mac.update(&tag.to_be_bytes());
-        mac.update(normalised.as_bytes());
-        cut(&mac.sign())
+        self.0.short([tag.to_be_bytes().as_slice(), normalised.as_bytes()])
     }
 }
 
@@ -34,7 +30,7 @@ impl Vault {
     /// [`Error::KeyMissing`] if it is not there.
     pub fn suppression(&self, year: i16) -> Result<Suppression, Error> {
         let secret = self.folder.read(&name(year))?.ok_or_else(|| Error::KeyMissing { path: self.folder.path(&name(year)) })?;
-        Ok(Suppression(secret.derive("pforte/v1/suppression")?.hmac()))
+        Ok(Suppression(secret.derive("pforte/v1/suppression")?.mac()))
     }
 
     /// The key of a year; made if it is not there.

@@ -1,7 +1,5 @@
 //! What seals something for whoever brings a token: random bits that are given out once and stored nowhere.
 
-use ring::hmac;
-
 use super::keys::Secret;
 use super::{DataKey, Error, Vault};
 
@@ -12,10 +10,7 @@ impl Vault {
     /// # Errors
     /// [`Error::Unreadable`], which does not happen.
     pub fn token_key(&self, token: &[u8; 32]) -> Result<DataKey, Error> {
-        let mut mac = hmac::Context::with_key(&self.mac);
-        mac.update(b"token\0");
-        mac.update(token);
-        let bound: [u8; 32] = mac.sign().as_ref().try_into().map_err(|_other_length| Error::Unreadable)?;
+        let bound = self.mac.whole([b"token\0".as_slice(), token]);
         Ok(DataKey::new(Secret::new(bound).derive("pforte/v1/token")?))
     }
 }
