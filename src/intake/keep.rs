@@ -17,7 +17,7 @@ use crate::intake::count::Tally;
 use crate::outbox;
 use crate::policy::{Policy, Purposes};
 use crate::store::{self, Batch, Position, Stream};
-use crate::vault::DataKey;
+use crate::vault::{DataKey, LentKey};
 
 /// Where events wait for their destinations.
 const OUTBOX: Stream = outbox::STREAM;
@@ -65,8 +65,6 @@ pub(super) struct Looked {
     pub(super) stated: Stated,
     pub(super) found: Found,
     pub(super) standing: Standing,
-    /// The data key of whom it belongs to, if it is at hand.
-    key: Option<DataKey>,
 }
 
 /// What the gate says about an event.
@@ -208,11 +206,13 @@ impl Intake {
         let mut verdicts = Vec::new();
         for some in events.chunks(LOOKED_AT_ONCE) {
             let looked = self.look(sender.policy, (sender.source, sender.received_at), some);
+            let whose: Vec<Option<SubjectId>> = looked.iter().map(|looked| looked.found.whose).collect();
+            let keys = self.vault.keys_at_hand(&whose);
             let decided = self.decide(sender, (some, &looked), &mut verdicts, attempt);
-            let mut all = some.iter().zip(&looked).zip(decided);
-            while let Some(((event, looked), decided)) = all.next() {
+            let mut all = some.iter().zip(&looked).zip(keys.iter()).zip(decided);
+            while let Some((((event, looked), key), decided)) = all.next() {
                 let message = decided.message;
-                match self.step(sender, event, (looked, decided), attempt)? {
+                match self.step(sender, event, (looked, key, decided), attempt)? {
                     Step::Done => attempt.heeded = false,
                     next @ (Step::CommitFirst | Step::Busy(_) | Step::Refused(..)) => {
                         let left = std::iter::once(message).chain(all.map(|(_, decided)| decided.message)).flatten();
@@ -238,9 +238,8 @@ impl Intake {
                 standing.suppressed = self.directory.is_suppressed(&stated.identifiers, at);
             }
         }
-        let whose: Vec<Option<SubjectId>> = found.iter().map(|found| found.whose).collect();
-        let all = stated.into_iter().zip(found).zip(standings).zip(self.vault.keys_at_hand(&whose));
-        all.map(|(((stated, found), standing), key)| Looked { stated, found, standing, key }).collect()
+        let all = stated.into_iter().zip(found).zip(standings);
+        all.map(|((stated, found), standing)| Looked { stated, found, standing }).collect()
     }
 
     /// What the gate says about events. The messages of those that may leave are claimed.
@@ -280,7 +279,7 @@ impl Intake {
         &self,
         sender: Sender<'_>,
         event: &Event<'_>,
-        (looked, decided): (&Looked, Decided<'_>),
+        (looked, at_hand, decided): (&Looked, Option<LentKey<'_>>, Decided<'_>),
         attempt: &mut Attempt,
     ) -> Result<Step, Error> {
         let Sender { policy, received_at, .. } = sender;
@@ -316,7 +315,7 @@ impl Intake {
         }
         attempt.count(verdicts);
         attempt.fresh.extend(found.resolved.unknown.iter().filter_map(|i| stated.identifiers.get(*i)).cloned());
-        self.put(sender, (event, looked), (key, verdicts), attempt)?;
+        self.put(sender, (event, looked, at_hand), (key, verdicts), attempt)?;
         Ok(Step::Done)
     }
 
@@ -324,21 +323,21 @@ impl Intake {
     fn put(
         &self,
         sender: Sender<'_>,
-        (event, looked): (&Event<'_>, &Looked),
+        (event, looked, at_hand): (&Event<'_>, &Looked, Option<LentKey<'_>>),
         (key, verdicts): (dedupe::Key, &[Verdict]),
         attempt: &mut Attempt,
     ) -> Result<(), Error> {
         let fetched;
-        let (subject, data_key) = match (looked.found.whose, &looked.key) {
+        let (subject, data_key) = match (looked.found.whose, at_hand) {
             (Some(known), Some(at_hand)) => (known, at_hand),
             (Some(known), None) => {
                 fetched = self.vault.key(known)?;
-                (known, &fetched)
+                (known, fetched.lend())
             }
             (None, _) => {
                 let (admitted, data_key) = self.admit(sender, &looked.stated, attempt)?;
                 fetched = data_key;
-                (admitted, &fetched)
+                (admitted, fetched.lend())
             }
         };
         let source = sender.source_id();

@@ -17,7 +17,7 @@ use crate::clock::Millis;
 use crate::events::Event;
 use crate::id::SubjectId;
 use crate::store::Stream;
-use crate::vault::{self, DataKey};
+use crate::vault::{self, DataKey, LentKey};
 
 pub use record::Entry;
 
@@ -59,7 +59,7 @@ impl Draft<'_> {
     ///
     /// # Errors
     /// When the vault has no randomness.
-    pub fn seal_onto(&self, out: &mut Vec<u8>, key: &DataKey, event: &Event<'_>) -> Result<(), vault::Error> {
+    pub fn seal_onto(&self, out: &mut Vec<u8>, key: LentKey<'_>, event: &Event<'_>) -> Result<(), vault::Error> {
         record::head(self, vault::OVERHEAD + event.stored_bytes(), out);
         key.seal_onto(out, &aad(self.subject, &self.dedup, self.received_at), |out| event.write_stored(out))
     }

@@ -7,7 +7,7 @@
 use parking_lot::{Mutex, MutexGuard};
 use zeroize::Zeroize as _;
 
-use super::{DataKey, Secret};
+use super::{DataKey, DataKeys, Secret};
 use crate::id::SubjectId;
 
 /// How many shards there are; each has a lock of its own. Not more than a `u64` has bits.
@@ -67,10 +67,7 @@ impl Cache {
 
     /// The same for several. All shards are locked before the first look: a lock between two looks would make the second wait for what
     /// the first one fetches from memory.
-    pub(super) fn find_all(&self, subjects: &[Option<SubjectId>]) -> Vec<Option<DataKey>> {
-        if let [subject] = subjects {
-            return vec![subject.and_then(|subject| self.find(subject))];
-        }
+    pub(super) fn find_all(&self, subjects: &[Option<SubjectId>]) -> DataKeys {
         let wanted = subjects.iter().flatten().fold(0_u64, |all, subject| all | 1 << shard(*subject));
         // In their order, as everybody who locks more than one.
         let mut locked: Vec<Option<MutexGuard<'_, Shard>>> = Vec::with_capacity(SHARDS);
@@ -81,7 +78,7 @@ impl Cache {
         let mut place = |subject: SubjectId| Some((shard(subject), locked.get_mut(shard(subject))?.as_mut()?.place(subject)?));
         let places: Vec<Option<(usize, Place)>> = subjects.iter().map(|subject| subject.and_then(&mut place)).collect();
         let key = |(shard, place): (usize, Place)| locked.get(shard)?.as_ref()?.key(place);
-        places.into_iter().map(|place| place.and_then(key)).collect()
+        DataKeys::copies_of(places.into_iter().map(|place| place.and_then(key)))
     }
 
     pub(super) fn insert(&self, subject: SubjectId, key: &DataKey) {
@@ -118,7 +115,8 @@ impl Shard {
     }
 
     fn find(&mut self, subject: SubjectId) -> Option<DataKey> {
-        self.place(subject).and_then(|place| self.key(place))
+        let place = self.place(subject)?;
+        self.key(place).map(|key| DataKey::new(Secret::copy_of(key)))
     }
 
     /// Where the key of a subject is, which is being used.
@@ -135,8 +133,8 @@ impl Shard {
         Some(place)
     }
 
-    fn key(&self, place: Place) -> Option<DataKey> {
-        self.sets.get(place.set)?.keys.get(place.way).map(|key| DataKey::new(Secret::copy_of(key)))
+    fn key(&self, place: Place) -> Option<&[u8; 32]> {
+        self.sets.get(place.set)?.keys.get(place.way)
     }
 
     fn insert(&mut self, subject: SubjectId, key: &[u8; 32]) {
@@ -265,7 +263,7 @@ mod tests {
                 let other = found(&cache, subject(n.wrapping_add(8)));
                 let found = found(&cache, subject(n));
                 let asked = [Some(subject(n)), None, Some(subject(n.wrapping_add(8))), Some(subject(n))];
-                let all: Vec<Option<[u8; 32]>> = cache.find_all(&asked).iter().map(|key| key.as_ref().map(|key| *key.bytes())).collect();
+                let all: Vec<Option<[u8; 32]>> = cache.find_all(&asked).iter().map(|key| key.map(|key| *key.0)).collect();
                 prop_assert_eq!(all, [found, None, other, found]);
                 prop_assert!(found.is_none_or(|bytes| there.get(&n).is_some_and(|of| bytes == [*of; 32])));
                 prop_assert!(step != 1 || found.is_some(), "what has just come is there");

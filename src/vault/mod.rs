@@ -55,7 +55,7 @@ pub use error::Error;
 pub use index::{Blinds, Epoch};
 pub use log::LogKey;
 pub use master::{Digits, Master, rotate};
-pub use seal::{DataKey, OVERHEAD, Sealed};
+pub use seal::{DataKey, DataKeys, LentKey, OVERHEAD, Sealed};
 pub use sign::{Doubt, Pin, Signer, rotate_signing, verify, verify_pinned};
 pub use suppression::Suppression;
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
 
 use super::{Error, Secret};
 use crate::store::Record;
@@ -41,26 +42,14 @@ impl DataKey {
     /// [`Error::Chance`] without randomness, [`Error::Unreadable`] if `plain` is larger than the cipher allows (64 GiB).
     pub fn seal(&self, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(OVERHEAD + plain.len());
-        self.seal_onto(&mut out, aad, |out| out.extend_from_slice(plain))?;
+        self.lend().seal_onto(&mut out, aad, |out| out.extend_from_slice(plain))?;
         Ok(out)
     }
 
-    /// Seals what `write` puts to the end of `out`, where it stands: it is copied nowhere. If that fails it is taken away again.
-    ///
-    /// # Errors
-    /// As for [`DataKey::seal`].
-    pub fn seal_onto(&self, out: &mut Vec<u8>, aad: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
-        let (begin, nonce) = (out.len(), nonce()?);
-        out.push(VERSION);
-        out.extend_from_slice(&nonce);
-        write(out);
-        let body = out.get_mut(begin + HEAD..).unwrap_or_default();
-        let sealed = self.cipher().and_then(|cipher| {
-            let sealed = cipher.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), body);
-            sealed.map_err(|ring::error::Unspecified| Error::Unreadable)
-        });
-        // What failed must not stand there in the clear.
-        sealed.map(|tag| out.extend_from_slice(tag.as_ref())).inspect_err(|_| out.truncate(begin))
+    /// The key, without a copy of it.
+    #[must_use]
+    pub fn lend(&self) -> LentKey<'_> {
+        LentKey(self.0.bytes())
     }
 
     /// Opens what [`DataKey::seal`] made under the same `aad`.
@@ -76,6 +65,7 @@ impl DataKey {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|ring::error::Unspecified| Error::Unreadable)?;
         let mut out = body.to_vec();
         let opened = self
+            .lend()
             .cipher()?
             .open_in_place(nonce, Aad::from(aad), &mut out)
             .map_err(|ring::error::Unspecified| Error::Unreadable)?;
@@ -92,11 +82,61 @@ impl DataKey {
     pub fn salt(&self, label: &[u8]) -> Result<[u8; 32], Error> {
         Ok(*self.0.derive_for(&[b"pforte/v1/salt/", label])?.bytes())
     }
+}
+
+/// A data key that is only lent: who seals with it has nothing to wipe.
+#[derive(Clone, Copy)]
+pub struct LentKey<'a>(pub(super) &'a [u8; 32]);
+
+impl LentKey<'_> {
+    /// Seals what `write` puts to the end of `out`, where it stands: it is copied nowhere. If that fails it is taken away again.
+    ///
+    /// # Errors
+    /// As for [`DataKey::seal`].
+    pub fn seal_onto(self, out: &mut Vec<u8>, aad: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
+        let (begin, nonce) = (out.len(), nonce()?);
+        out.push(VERSION);
+        out.extend_from_slice(&nonce);
+        write(out);
+        let body = out.get_mut(begin + HEAD..).unwrap_or_default();
+        let sealed = self.cipher().and_then(|cipher| {
+            let sealed = cipher.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), body);
+            sealed.map_err(|ring::error::Unspecified| Error::Unreadable)
+        });
+        // What failed must not stand there in the clear.
+        sealed.map(|tag| out.extend_from_slice(tag.as_ref())).inspect_err(|_| out.truncate(begin))
+    }
 
     /// Set up anew each time: 0.1 µs, and 32 bytes in memory instead of 550 with the cipher's tables.
-    fn cipher(&self) -> Result<LessSafeKey, Error> {
-        let key = UnboundKey::new(&AES_256_GCM, self.0.bytes()).map_err(|ring::error::Unspecified| Error::Unreadable)?;
+    fn cipher(self) -> Result<LessSafeKey, Error> {
+        let key = UnboundKey::new(&AES_256_GCM, self.0).map_err(|ring::error::Unspecified| Error::Unreadable)?;
         Ok(LessSafeKey::new(key))
+    }
+}
+
+/// Data keys of several subjects side by side, in one piece of memory that is wiped when it is dropped.
+pub struct DataKeys {
+    is_there: Vec<bool>,
+    bytes: Zeroizing<Vec<[u8; 32]>>,
+}
+
+impl DataKeys {
+    /// Copies those that are there.
+    pub(super) fn copies_of<'a>(keys: impl ExactSizeIterator<Item = Option<&'a [u8; 32]>>) -> Self {
+        // As long as it will ever be: what grows leaves copies behind.
+        let mut copies = Self { is_there: Vec::with_capacity(keys.len()), bytes: Zeroizing::new(vec![[0; 32]; keys.len()]) };
+        for (key, place) in keys.zip(copies.bytes.iter_mut()) {
+            copies.is_there.push(key.is_some());
+            if let Some(key) = key {
+                place.copy_from_slice(key);
+            }
+        }
+        copies
+    }
+
+    /// One after the other, and whether it is there.
+    pub fn iter(&self) -> impl Iterator<Item = Option<LentKey<'_>>> {
+        self.is_there.iter().zip(self.bytes.iter()).map(|(is_there, bytes)| is_there.then_some(LentKey(bytes)))
     }
 }
 

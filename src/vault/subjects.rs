@@ -1,7 +1,7 @@
 //! The data keys of subjects: made, found, remembered.
 
 use super::place::{self, Place, Places};
-use super::{Class, DataKey, Error, Secret, Vault};
+use super::{Class, DataKey, DataKeys, Error, Secret, Vault};
 use crate::id::SubjectId;
 use crate::store::Batch;
 
@@ -70,7 +70,7 @@ impl Vault {
 
     /// Those of several subjects that are at hand already; [`Vault::key`] has to look for the others.
     #[must_use]
-    pub fn keys_at_hand(&self, subjects: &[Option<SubjectId>]) -> Vec<Option<DataKey>> {
+    pub fn keys_at_hand(&self, subjects: &[Option<SubjectId>]) -> DataKeys {
         self.cache.find_all(subjects)
     }
 

@@ -248,7 +248,7 @@ impl House {
             source: "web",
             destinations: &destinations,
         };
-        batch.append_with(outbox::STREAM, |out| draft.seal_onto(out, &key, &event)).unwrap();
+        batch.append_with(outbox::STREAM, |out| draft.seal_onto(out, key.lend(), &event)).unwrap();
         plan
     }
 
