@@ -17,7 +17,7 @@ const WAYS: usize = 8;
 /// How many a set holds on the average at most: with four of eight, 1 key in 50 finds its set full, and hardly any the next one too.
 const LOAD_MAX: usize = 4;
 
-/// A bounded cache. A place takes 49 bytes, and half of them or more are taken once it has grown: 100 to 200 bytes a key. Keys that leave
+/// A bounded cache. A place takes 50 bytes, and half of them or more are taken once it has grown: 100 to 200 bytes a key. Keys that leave
 /// are wiped.
 pub(super) struct Cache {
     shards: Box<[Mutex<Shard>]>,
@@ -44,13 +44,21 @@ struct Set {
     taken: u8,
     used: u8,
     hand: u8,
-    subjects: [[u8; 16]; WAYS],
-    keys: [[u8; 32]; WAYS],
+    /// One byte of each subject: a look reads these, and then the one place that it wants.
+    marks: [u8; WAYS],
+    held: [Held; WAYS],
 }
 
-impl Drop for Set {
+/// Side by side, so that whoever has found the subject has the key as well.
+#[derive(Default)]
+struct Held {
+    subject: [u8; 16],
+    key: [u8; 32],
+}
+
+impl Drop for Held {
     fn drop(&mut self) {
-        self.keys.zeroize();
+        self.key.zeroize();
     }
 }
 
@@ -74,7 +82,7 @@ impl Cache {
         locked.extend(
             self.shards.iter().enumerate().map(|(at, shard)| if wanted >> at & 1 == 1 { Some(shard.lock()) } else { None }),
         );
-        // All places before the first key, because a key is in memory that is still to be fetched when its place is known.
+        // All places before the first key: they are fetched from memory together.
         let mut place = |subject: SubjectId| Some((shard(subject), locked.get_mut(shard(subject))?.as_mut()?.place(subject)?));
         let places: Vec<Option<(usize, Place)>> = subjects.iter().map(|subject| subject.and_then(&mut place)).collect();
         let key = |(shard, place): (usize, Place)| locked.get(shard)?.as_ref()?.key(place);
@@ -103,6 +111,12 @@ impl Cache {
 fn shard(subject: SubjectId) -> usize {
     let [.., last] = subject.0;
     usize::from(last) % SHARDS
+}
+
+/// A byte that tells neither shard nor set.
+fn mark(subject: SubjectId) -> u8 {
+    let [.., mark, _] = subject.0;
+    mark
 }
 
 impl Shard {
@@ -134,7 +148,7 @@ impl Shard {
     }
 
     fn key(&self, place: Place) -> Option<&[u8; 32]> {
-        self.sets.get(place.set)?.keys.get(place.way)
+        self.sets.get(place.set)?.held.get(place.way).map(|held| &held.key)
     }
 
     fn insert(&mut self, subject: SubjectId, key: &[u8; 32]) {
@@ -161,8 +175,8 @@ impl Shard {
         let Some(place) = self.place(subject) else { return };
         let Some(set) = self.sets.get_mut(place.set) else { return };
         set.taken &= !(1 << place.way);
-        if let Some(key) = set.keys.get_mut(place.way) {
-            key.zeroize();
+        if let Some(held) = set.held.get_mut(place.way) {
+            held.key.zeroize();
         }
         self.count -= 1;
     }
@@ -173,7 +187,7 @@ impl Shard {
         let old = std::mem::replace(&mut self.sets, std::iter::repeat_with(Set::default).take(count).collect());
         self.count = 0;
         for set in &old {
-            for (way, (subject, key)) in set.subjects.iter().zip(&set.keys).enumerate() {
+            for (way, Held { subject, key }) in set.held.iter().enumerate() {
                 if set.taken >> way & 1 == 1 && self.put(SubjectId(*subject), key) {
                     self.count += 1;
                 }
@@ -184,11 +198,18 @@ impl Shard {
 
 impl Set {
     fn way(&self, subject: SubjectId) -> Option<usize> {
-        // All of them, without a way out on the way: which it is cannot be foretold, and a wrong guess waits for memory.
-        let wanted = u128::from_le_bytes(subject.0);
-        let is_it = |held: &[u8; 16]| u8::from(u128::from_le_bytes(*held) == wanted);
-        let found = self.subjects.iter().rev().fold(0, |found: u8, held| found << 1 | is_it(held)) & self.taken;
-        (found != 0).then(|| found.trailing_zeros() as usize)
+        // All marks, without a way out on the way: which it is cannot be foretold, and a wrong guess waits for memory.
+        let wanted = mark(subject);
+        let mut marked = self.marks.iter().rev().fold(0, |found: u8, held| found << 1 | u8::from(*held == wanted)) & self.taken;
+        while marked != 0 {
+            // Nearly always it is the first.
+            let way = marked.trailing_zeros() as usize;
+            if self.held.get(way).is_some_and(|held| held.subject == subject.0) {
+                return Some(way);
+            }
+            marked &= marked - 1;
+        }
+        None
     }
 
     fn has_room(&self) -> bool {
@@ -199,9 +220,10 @@ impl Set {
     fn put(&mut self, subject: SubjectId, key: &[u8; 32]) -> bool {
         let free = self.taken.trailing_ones() as usize;
         let way = if free < WAYS { free } else { self.victim() };
-        if let (Some(whose), Some(place)) = (self.subjects.get_mut(way), self.keys.get_mut(way)) {
-            *whose = subject.0;
-            place.copy_from_slice(key);
+        if let (Some(marked), Some(held)) = (self.marks.get_mut(way), self.held.get_mut(way)) {
+            *marked = mark(subject);
+            held.subject = subject.0;
+            held.key.copy_from_slice(key);
         }
         self.taken |= 1 << way;
         self.used &= !(1 << way);
