@@ -117,14 +117,15 @@ impl LentKey<'_> {
 /// Data keys of several subjects side by side, in one piece of memory that is wiped when it is dropped.
 pub struct DataKeys {
     is_there: Vec<bool>,
-    bytes: Zeroizing<Vec<[u8; 32]>>,
+    /// Not a `Vec`, which is wiped once for what it holds and once for what it could.
+    bytes: Zeroizing<Box<[[u8; 32]]>>,
 }
 
 impl DataKeys {
     /// Copies those that are there.
     pub(super) fn copies_of<'a>(keys: impl ExactSizeIterator<Item = Option<&'a [u8; 32]>>) -> Self {
-        // As long as it will ever be: what grows leaves copies behind.
-        let mut copies = Self { is_there: Vec::with_capacity(keys.len()), bytes: Zeroizing::new(vec![[0; 32]; keys.len()]) };
+        let bytes = vec![[0; 32]; keys.len()].into_boxed_slice();
+        let mut copies = Self { is_there: Vec::with_capacity(keys.len()), bytes: Zeroizing::new(bytes) };
         for (key, place) in keys.zip(copies.bytes.iter_mut()) {
             copies.is_there.push(key.is_some());
             if let Some(key) = key {
