@@ -378,6 +378,8 @@ describe('banner', () => {
     await waitFor('the client to be done', async () => heard.some(({ type }) => type === 'autoconsentDone'), async () => JSON.stringify(heard));
     const result = heard.find(({ type }) => type === 'optOutResult');
     assert.deepEqual([result.cmp, result.result], ['pforte', true]);
+    // The client is done when it has clicked, the banner when that was answered.
+    await visitor.page.locator('[data-pforte-entry]').waitFor();
     assert.deepEqual(await visitor.cookies(), ['pforte_choice']);
     assert.deepEqual(await visitor.page.evaluate(() => window.pforte.consent.get().granted), []);
     await visitor.context.close();
