@@ -228,6 +228,10 @@ fn a_backup_that_is_cut_off_leaves_nothing_under_its_name() {
         child.wait().unwrap();
         if gateway.path(&name).exists() {
             does(&gateway, &["backup", "check", &name]);
+            if round < 4 {
+                // A busy machine saw it too late: the next one takes longer.
+                fill(&gateway, 60);
+            }
         } else {
             found_half += 1;
         }
